@@ -1,0 +1,250 @@
+//! Runs another program: no shell, a deadline, its output captured, its whole process group killed when time is up.
+//!
+//! Secrets never go on the command line; pass them with [`Command::stdin`].
+
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::error::{Error, Result, seconds};
+use crate::sys::deadline::Deadline;
+
+pub(crate) struct Command {
+    program: String,
+    arguments: Vec<String>,
+    stdin: Vec<u8>,
+}
+
+/// What a program that ended by itself left behind.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Command {
+    pub(crate) fn new(program: impl Into<String>) -> Command {
+        Command {
+            program: program.into(),
+            arguments: Vec::new(),
+            stdin: Vec::new(),
+        }
+    }
+
+    pub(crate) fn args<I: IntoIterator<Item = S>, S: Into<String>>(mut self, arguments: I) -> Command {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// At most a pipe's capacity (64 KiB): written before the program's output is read.
+    pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Command {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// Runs the program to its end.
+    ///
+    /// # Errors
+    /// [`Error::NotInstalled`] when it does not exist, [`Error::Command`] when it cannot be started or outlives the
+    /// deadline. An exit status other than 0 is not an error here.
+    pub(crate) fn run(&self, deadline: Deadline) -> Result<Output> {
+        let mut child = self.spawn()?;
+        let result = self.finish(&mut child, deadline);
+        if result.is_err() {
+            let group = Pid::from_raw(child.id().cast_signed());
+            let _ = killpg(group, Signal::SIGKILL);
+            let _ = child.wait();
+        }
+        result
+    }
+
+    /// Runs the program and demands exit status 0; returns its stdout.
+    pub(crate) fn output(&self, deadline: Deadline) -> Result<String> {
+        let output = self.run(deadline)?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(self.failed(format!("ended with {}: {}", output.status, output.stderr.trim())))
+    }
+
+    /// The command as it may be shown; it never contains a secret.
+    pub(crate) fn shown(&self) -> String {
+        std::iter::once(self.program.as_str())
+            .chain(self.arguments.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn failed(&self, outcome: String) -> Error {
+        Error::Command {
+            command: self.shown(),
+            outcome,
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "one of the two places that start programs")]
+    fn spawn(&self) -> Result<Child> {
+        std::process::Command::new(&self.program)
+            .args(&self.arguments)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => Error::NotInstalled {
+                    what: self.program.clone(),
+                    hint: "install the package that provides it".to_owned(),
+                },
+                _ => self.failed(format!("cannot be started: {error}")),
+            })
+    }
+
+    fn finish(&self, child: &mut Child, deadline: Deadline) -> Result<Output> {
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that does not read its input is no failure of ours.
+            let _ = stdin.write_all(&self.stdin);
+        }
+        let broken = |error| self.failed(format!("cannot be read: {error}"));
+        let mut stdout = Stream::new(child.stdout.take()).map_err(broken)?;
+        let mut stderr = Stream::new(child.stderr.take()).map_err(broken)?;
+        while !(stdout.ended && stderr.ended) {
+            wait_readable(&stdout, &stderr, deadline).map_err(broken)?;
+            stdout.drain().and_then(|()| stderr.drain()).map_err(broken)?;
+            if deadline.expired() && !(stdout.ended && stderr.ended) {
+                return Err(self.failed(format!("did not end within {}", seconds(deadline.age()))));
+            }
+        }
+        let status = deadline.poll(
+            &format!("the end of `{}`", self.shown()),
+            Duration::from_millis(5),
+            || {
+                child
+                    .try_wait()
+                    .map_err(|error| Error::os("waiting for a program", error))
+            },
+        )?;
+        Ok(Output {
+            status,
+            stdout: stdout.text(),
+            stderr: stderr.text(),
+        })
+    }
+}
+
+/// One captured stream of a child.
+struct Stream<T> {
+    source: Option<T>,
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl<T: Read + AsFd + AsRawFd> Stream<T> {
+    fn new(source: Option<T>) -> std::io::Result<Stream<T>> {
+        if let Some(source) = &source {
+            fcntl(source, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        Ok(Stream {
+            ended: source.is_none(),
+            source,
+            bytes: Vec::new(),
+        })
+    }
+
+    fn drain(&mut self) -> std::io::Result<()> {
+        let Some(source) = self.source.as_mut() else {
+            return Ok(());
+        };
+        match source.read_to_end(&mut self.bytes) {
+            Ok(_) => {
+                self.ended = true;
+                self.source = None;
+                Ok(())
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn text(self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}
+
+fn wait_readable<A: AsFd, B: AsFd>(a: &Stream<A>, b: &Stream<B>, deadline: Deadline) -> std::io::Result<()> {
+    let mut fds: Vec<PollFd<'_>> = Vec::new();
+    fds.extend(
+        a.source
+            .as_ref()
+            .map(|source| PollFd::new(source.as_fd(), PollFlags::POLLIN)),
+    );
+    fds.extend(
+        b.source
+            .as_ref()
+            .map(|source| PollFd::new(source.as_fd(), PollFlags::POLLIN)),
+    );
+    let millis = deadline.remaining().as_millis().min(i32::MAX as u128);
+    let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
+    match poll(&mut fds, timeout) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(10))
+    }
+
+    #[test]
+    fn output_and_status_are_captured() {
+        let output = Command::new("/bin/sh")
+            .args(["-c", "cat; echo err >&2; exit 3"])
+            .stdin("in")
+            .run(soon())
+            .unwrap();
+        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("in", "err\n"));
+        assert_eq!(output.status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_killed_with_its_children() {
+        let started = std::time::Instant::now();
+        let error = Command::new("/bin/sh")
+            .args(["-c", "sleep 60 & sleep 60"])
+            .run(Deadline::after(Duration::from_millis(50)))
+            .unwrap_err();
+        assert!(error.to_string().contains("did not end within"), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_missing_program_is_not_installed() {
+        let error = Command::new("/no/such/tool").run(soon()).unwrap_err();
+        assert!(matches!(error, Error::NotInstalled { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_failure_shows_status_and_stderr() {
+        let error = Command::new("/bin/sh")
+            .args(["-c", "echo no such attribute >&2; exit 6"])
+            .output(soon())
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("exit status: 6: no such attribute"),
+            "{error}"
+        );
+    }
+}

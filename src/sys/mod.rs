@@ -1,0 +1,8 @@
+//! The machine: time, programs, files, accounts, processes. Nothing here knows about Pacemaker or databases.
+
+pub(crate) mod clock;
+pub(crate) mod command;
+pub(crate) mod deadline;
+pub(crate) mod files;
+pub(crate) mod passwd;
+pub(crate) mod process;

@@ -1,0 +1,159 @@
+//! Processes of this node: who holds a file's lock, who works in a directory, is it still the same process.
+//!
+//! Never trusts a pid file: a pid alone says nothing, a pid with its start time names one process for ever.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::error::{Error, Result};
+
+/// One process, told apart from a later one with the same pid by its start time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    /// Clock ticks since boot, field 22 of /proc/PID/stat.
+    started: u64,
+    state: char,
+}
+
+impl Process {
+    /// The process with this pid; none when there is none or only its zombie is left.
+    pub(crate) fn find(pid: i32) -> Option<Process> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The command name may hold blanks and parentheses: fields start after the last one.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?.chars().next()?;
+        let started = fields.nth(18)?.parse().ok()?;
+        let alive = !matches!(state, 'Z' | 'X' | 'x');
+        alive.then_some(Process { pid, started, state })
+    }
+
+    /// Whether this very process is still there.
+    pub(crate) fn is_alive(&self) -> bool {
+        Process::find(self.pid).is_some_and(|now| now.started == self.started)
+    }
+
+    /// Whether it was stopped by a signal or a debugger: it will not answer until continued.
+    pub(crate) fn is_frozen(&self) -> bool {
+        Process::find(self.pid).is_some_and(|now| matches!(now.state, 'T' | 't'))
+    }
+
+    /// Sends a signal; a process that is gone already is no error.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        if !self.is_alive() {
+            return Ok(());
+        }
+        match kill(Pid::from_raw(self.pid), signal) {
+            Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+            Err(errno) => Err(Error::os(format!("sending {signal} to process {}", self.pid), errno)),
+        }
+    }
+}
+
+/// The process that holds a POSIX write lock on the file; none when nobody does or there is no such file.
+pub(crate) fn lock_holder(path: &Path) -> Result<Option<Process>> {
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::file("cannot look at the lock of", path, error)),
+    };
+    let mut lock = libc::flock {
+        l_type: libc::F_WRLCK as i16,
+        l_whence: libc::SEEK_SET as i16,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(&file, FcntlArg::F_GETLK(&mut lock))
+        .map_err(|errno| Error::file("cannot query the lock of", path, errno.into()))?;
+    let held = lock.l_type != libc::F_UNLCK as i16;
+    Ok(if held { Process::find(lock.l_pid) } else { None })
+}
+
+/// Processes whose executable has one of these base names and whose working directory is `directory`.
+pub(crate) fn working_in(directory: &Path, executables: &[&str]) -> Vec<Process> {
+    let Ok(directory) = directory.canonicalize() else {
+        return Vec::new();
+    };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| link(*pid, "cwd").is_some_and(|cwd| cwd == directory))
+        .filter(|pid| link(*pid, "exe").is_some_and(|exe| has_base_name(&exe, executables)))
+        .filter_map(Process::find)
+        .collect()
+}
+
+fn link(pid: i32, name: &str) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/{name}")).ok()
+}
+
+fn has_base_name(exe: &Path, names: &[&str]) -> bool {
+    // A program that was replaced by an upgrade while it runs is shown with this suffix.
+    let name = exe.file_name().and_then(|name| name.to_str()).unwrap_or("");
+    names.contains(&name.trim_end_matches(" (deleted)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::sys::deadline::Deadline;
+
+    fn me() -> i32 {
+        std::process::id().cast_signed()
+    }
+
+    #[test]
+    fn a_process_is_known_by_pid_and_start_time() {
+        let mut process = Process::find(me()).unwrap();
+        assert!(process.is_alive());
+        assert!(!process.is_frozen());
+        process.started += 1;
+        assert!(
+            !process.is_alive(),
+            "the same pid with another start time is another process"
+        );
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a child to look at")]
+    fn a_zombie_is_gone_and_a_stopped_process_is_frozen() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let process = Process::find(child.id().cast_signed()).unwrap();
+        process.signal(Signal::SIGSTOP).unwrap();
+        let soon = Deadline::after(Duration::from_secs(5));
+        soon.poll("stop", Duration::from_millis(5), || {
+            Ok(process.is_frozen().then_some(()))
+        })
+        .unwrap();
+        process.signal(Signal::SIGKILL).unwrap();
+        soon.poll("end", Duration::from_millis(5), || {
+            Ok((!process.is_alive()).then_some(()))
+        })
+        .unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn without_file_or_lock_there_is_no_holder() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ibdata1");
+        assert_eq!(lock_holder(&path).unwrap(), None);
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(lock_holder(&path).unwrap(), None);
+    }
+
+    #[test]
+    fn a_replaced_executable_keeps_its_name() {
+        assert!(has_base_name(Path::new("/usr/sbin/mariadbd (deleted)"), &["mariadbd"]));
+        assert!(!has_base_name(Path::new("/usr/sbin/mariadbd-safe"), &["mariadbd"]));
+    }
+}
