@@ -6,6 +6,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use super::published::Published;
 use super::{Cluster, NO_SUCH, NO_SUCH_OLD, failed};
 use crate::error::{Error, Result};
 
@@ -19,15 +20,27 @@ impl Cluster {
         }
     }
 
-    /// Sets an attribute of this node that rules of the configuration may use.
+    /// Sets an attribute of this node that rules of the configuration may use, if it is not set so already.
     pub(crate) fn set_attribute(&self, name: &str, value: &str) -> Result<()> {
-        self.tool("attrd_updater", &["-n", name, "-U", value])
-            .output(self.limit())
-            .map(drop)
+        self.publish(name, Some(value), || {
+            self.tool("attrd_updater", &["-n", name, "-U", value])
+                .output(self.limit())
+                .map(drop)
+        })
     }
 
-    pub(crate) fn delete_attribute(&self, name: &str) -> Result<()> {
-        self.delete(&["-n", name, "-D"])
+    fn delete_attribute(&self, name: &str) -> Result<()> {
+        self.publish(name, None, || self.delete(&["-n", name, "-D"]))
+    }
+
+    /// Tells Pacemaker only what it does not know yet.
+    fn publish(&self, name: &str, value: Option<&str>, tell: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut published = Published::load(&self.resource);
+        if published.has(name, value) {
+            return Ok(());
+        }
+        tell()?;
+        published.store(name, value)
     }
 
     /// Sets an attribute of this node that only the agents see; where Pacemaker can, waits until every node has it.
@@ -90,7 +103,7 @@ fn text(element: &BytesStart<'_>, name: &str) -> std::result::Result<Option<Stri
     attribute
         .map(|attribute| {
             attribute
-                .unescape_value()
+                .normalized_value(quick_xml::XmlVersion::Explicit1_0)
                 .map(String::from)
                 .map_err(|error| error.to_string())
         })

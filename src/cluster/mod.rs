@@ -3,6 +3,7 @@
 //! Never moves a resource and never asks who should be promoted: that is Pacemaker's business.
 
 mod attributes;
+mod published;
 
 use std::path::PathBuf;
 use std::time::Duration;

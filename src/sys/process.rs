@@ -9,10 +9,12 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// One process, told apart from a later one with the same pid by its start time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
     /// Clock ticks since boot, field 22 of /proc/PID/stat.
@@ -23,13 +25,16 @@ pub(crate) struct Process {
 impl Process {
     /// The process with this pid; none when there is none or only its zombie is left.
     pub(crate) fn find(pid: i32) -> Option<Process> {
+        Process::read(pid).filter(|process| !matches!(process.state, 'Z' | 'X' | 'x'))
+    }
+
+    fn read(pid: i32) -> Option<Process> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The command name may hold blanks and parentheses: fields start after the last one.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?.chars().next()?;
         let started = fields.nth(18)?.parse().ok()?;
-        let alive = !matches!(state, 'Z' | 'X' | 'x');
-        alive.then_some(Process { pid, started, state })
+        Some(Process { pid, started, state })
     }
 
     /// Whether this very process is still there.
@@ -55,6 +60,9 @@ impl Process {
 }
 
 /// The process that holds a POSIX write lock on the file; none when nobody does or there is no such file.
+///
+/// # Errors
+/// When it is locked by somebody who cannot be seen, such as a process of another container.
 pub(crate) fn lock_holder(path: &Path) -> Result<Option<Process>> {
     let file = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => file,
@@ -70,8 +78,18 @@ pub(crate) fn lock_holder(path: &Path) -> Result<Option<Process>> {
     };
     fcntl(&file, FcntlArg::F_GETLK(&mut lock))
         .map_err(|errno| Error::file("cannot query the lock of", path, errno.into()))?;
-    let held = lock.l_type != libc::F_UNLCK as i16;
-    Ok(if held { Process::find(lock.l_pid) } else { None })
+    if lock.l_type == libc::F_UNLCK as i16 {
+        return Ok(None);
+    }
+    // A dying process with many threads shows as a zombie while its last threads still hold its files.
+    match Process::read(lock.l_pid) {
+        Some(process) => Ok(Some(process)),
+        None => Err(Error::State(format!(
+            "{} is locked by process {}, which cannot be seen from here (another container?): end it by hand",
+            path.display(),
+            lock.l_pid
+        ))),
+    }
 }
 
 /// Processes whose executable has one of these base names and whose working directory is `directory`.
@@ -88,6 +106,18 @@ pub(crate) fn working_in(directory: &Path, executables: &[&str]) -> Vec<Process>
         .filter(|pid| link(*pid, "exe").is_some_and(|exe| has_base_name(&exe, executables)))
         .filter_map(Process::find)
         .collect()
+}
+
+/// The first process with this name (at most 15 characters).
+pub(crate) fn named(name: &str) -> Option<Process> {
+    let has_name =
+        |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name);
+    pids().filter(has_name).find_map(Process::find)
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 fn link(pid: i32, name: &str) -> Option<PathBuf> {

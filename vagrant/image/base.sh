@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Makes the base image baton-lab-base:FLAVOUR out of Debian packages, without a container registry.
-# usage: base.sh FLAVOUR SUITE
+# usage: base.sh FLAVOUR    (a Debian release)
 set -Eeuo pipefail
 
 flavour=$1
-suite=$2
 
 options=(
     --variant=minbase
@@ -16,12 +15,8 @@ options=(
     --dpkgopt='path-include=/usr/share/doc/*/copyright'
     --aptopt='APT::Install-Recommends "false"'
 )
-# The index of sid is often older than its own expiry date on mirrors and caches.
-if [[ $suite == sid ]]; then
-    options+=(--aptopt='Acquire::Check-Valid-Until "false"')
-fi
 
 # The checksum lets `lab` see that this script did not change since.
 checksum=$(sha256sum "$0" | cut -c1-16)
-mmdebstrap "${options[@]}" "$suite" - |
+mmdebstrap "${options[@]}" "$flavour" - |
     docker import --change "LABEL baton.inputs=$checksum" - "baton-lab-base:$flavour"

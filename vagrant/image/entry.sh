@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The boot of a node: clean what the last life left, configure, start corosync, become pacemakerd.
 set -Eeuo pipefail
+trap 'echo "entry: failed at line $LINENO: $BASH_COMMAND" >&2' ERR
 
 provision=/opt/baton-lab/provision
 
@@ -10,13 +11,13 @@ make_run_directories() {
     install -d -o mysql -g mysql -m 755 /run/mysqld
     install -d -o hacluster -g haclient -m 750 /run/crm
     install -d -m 755 /run/resource-agents
-    rm -f /run/*.pid /dev/shm/qb-*
 }
 
-# Agents log to /dev/log; without a listener their words are lost.
+# Agents log to /dev/log; without a listener their words are lost. Standard output is never rotated away. The
+# subshell makes it a child of PID 1, not of pacemakerd.
 start_syslog() {
     rm -f /dev/log
-    busybox syslogd -O /var/log/syslog -s 0
+    (busybox syslogd -n -O - >>/var/log/syslog &)
 }
 
 wait_for_corosync() {

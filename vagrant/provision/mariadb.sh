@@ -10,11 +10,13 @@ password_file=/etc/baton/replication.password
 # Not in the data directory, which agents may replace.
 done_marker=/etc/baton/datadir.done
 
-disable_unit() {
-    if has_systemd; then
-        systemctl disable --now mariadb.service
-        systemctl mask mariadb.service
-    fi
+# On a virtual machine the unit must not start the server behind the cluster's back. The directory for the socket
+# went with the unit.
+retire_unit() {
+    systemctl disable --now mariadb.service
+    systemctl mask mariadb.service
+    echo 'd /run/mysqld 0755 mysql mysql' >/etc/tmpfiles.d/baton-lab.conf
+    systemd-tmpfiles --create baton-lab.conf
 }
 
 write_password() {
@@ -68,11 +70,13 @@ make_data_directory() {
     accounts >"$accounts_file"
     find "$datadir" -mindepth 1 -delete
     mariadb-install-db --user=mysql --datadir="$datadir" --skip-test-db --skip-log-bin \
-        --extra-file="$accounts_file" >/dev/null
+        --extra-file="$accounts_file" >/var/log/mysql/install.log
     rm "$accounts_file"
 }
 
-disable_unit
+if has_systemd; then
+    retire_unit
+fi
 write_configuration
 if [[ ! -e $done_marker ]]; then
     write_password

@@ -1,17 +1,12 @@
 #!/usr/bin/env bash
-# Installs the cluster stack and the database server. LAB_SERVER: mariadb (default) or mysql.
+# Installs the cluster stack and the database server.
 set -Eeuo pipefail
 
 packages=(
     corosync pacemaker pacemaker-cli-utils crmsh pcs resource-agents
     iproute2 iputils-arping libxml2-utils procps nftables tcpdump
-    tini socat strace busybox
+    mariadb-server mariadb-backup tini socat strace busybox
 )
-case ${LAB_SERVER:-mariadb} in
-    mariadb) packages+=(mariadb-server mariadb-backup) ;;
-    mysql) packages+=(mysql-server) ;;
-    *) echo "LAB_SERVER must be mariadb or mysql, not $LAB_SERVER" >&2; exit 64 ;;
-esac
 
 # Nothing may start before it is configured.
 forbid_service_start() {

@@ -1,0 +1,104 @@
+//! Makes this server a replica of the primary, after comparing both, or finds out why it must not be one.
+
+use std::time::Duration;
+
+use super::{Resource, STEP, phase};
+use crate::error::{Error, Result};
+use crate::mysql::decide::{self, Following};
+use crate::mysql::dialect::mariadb;
+use crate::mysql::observe;
+use crate::mysql::sql::Connection;
+use crate::mysql::state::{Server, Thread};
+use crate::mysql::why::Why;
+use crate::ocf::log;
+
+/// What was received is applied first, as long as this does not take longer: the new primary has it all anyway.
+const DRAIN: Duration = Duration::from_secs(5);
+/// The primary was just promoted or is serving: it answers at once, or something is wrong.
+const ASK: Duration = Duration::from_secs(3);
+
+/// Follows `primary`; returns why this node is held back instead, if it is.
+pub(crate) fn run(resource: &Resource<'_>, primary: &str) -> Result<Option<Why>> {
+    let config = &resource.config;
+    let server = resource.server()?;
+    let source = config.address_of(primary);
+    if follows(&server, &source) {
+        return Ok(None);
+    }
+    let mut connection = resource.connect()?;
+    let server = drained(resource, &mut connection, server)?;
+    // Own position first: the primary goes on writing, so what it has can only grow until it is asked.
+    let theirs = observe::holdings_of(config, primary, ASK.min(resource.context.deadline.remaining()))?;
+    match decide::follow(&server.holdings, &theirs, primary) {
+        Following::Hold(why) => {
+            if server.link.is_some() {
+                connection.run(mariadb::STOP_REPLICATION)?;
+            }
+            Ok(Some(why))
+        }
+        Following::Attach => {
+            phase("point to primary", || {
+                attach(resource, &mut connection, &server, &source)
+            })?;
+            log::info(&format!(
+                "following {primary} from {}",
+                server.holdings.resume_position()
+            ));
+            Ok(None)
+        }
+    }
+}
+
+fn follows(server: &Server, source: &str) -> bool {
+    server.link.as_ref().is_some_and(|link| {
+        link.source == source && link.receiver != Thread::Stopped && link.applier != Thread::Stopped
+    })
+}
+
+/// Applies what is in the relay log, because pointing elsewhere deletes it: until then this node may be the only one
+/// that holds a transaction the new primary has not passed on.
+fn drained(resource: &Resource<'_>, connection: &mut Connection, server: Server) -> Result<Server> {
+    let applying = server.link.as_ref().is_some_and(|link| link.applier != Thread::Stopped);
+    if !applying || server.holdings.pending().is_empty() {
+        return Ok(server);
+    }
+    let deadline = resource.context.deadline.within(DRAIN);
+    let drained = deadline.poll("the relay log's end", STEP, || {
+        let server = observe::server(connection)?;
+        Ok(server.holdings.pending().is_empty().then_some(server))
+    });
+    match drained {
+        Err(Error::Timeout { .. }) => observe::server(connection),
+        other => other,
+    }
+}
+
+/// Points the server to `source`. Deletes the relay log.
+pub(super) fn attach(
+    resource: &Resource<'_>,
+    connection: &mut Connection,
+    server: &Server,
+    source: &str,
+) -> Result<()> {
+    let replication = &resource.config.replication;
+    if server.link.is_some() {
+        connection.run(mariadb::STOP_REPLICATION)?;
+    }
+    // A former primary has written transactions that it never applied as a replica: it must not ask for them again.
+    let resume = server.holdings.resume_position();
+    if resume != server.holdings.applied {
+        connection.run(mariadb::set_resume_position(&resume))?;
+    }
+    let acknowledge = resource.config.policy.semi_sync;
+    connection.run(if acknowledge {
+        mariadb::ACKNOWLEDGE
+    } else {
+        mariadb::NOT_ACKNOWLEDGE
+    })?;
+    connection.run(mariadb::change_source(
+        source,
+        replication,
+        &replication.credentials.login()?,
+    ))?;
+    connection.run(mariadb::START_REPLICATION)
+}

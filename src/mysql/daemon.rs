@@ -1,0 +1,248 @@
+//! The server process: find it, launch it, end it. Never a pid file as truth.
+//!
+//! The server that owns a data directory is the one that holds the lock of its system tablespace, or, before it has
+//! taken the lock, the one that works in that directory. It runs in a session of its own, so that the end of an
+//! action, even by Pacemaker's SIGKILL, does not end a server that recovers from a crash.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
+
+use super::config::Config;
+use super::decide::Recovery;
+use super::dialect::{self, Version, mariadb};
+use super::state::Liveness;
+use crate::error::{Error, Result};
+use crate::ocf::log;
+use crate::sys::command::Command;
+use crate::sys::deadline::Deadline;
+use crate::sys::passwd::{self, Account};
+use crate::sys::process;
+
+const SERVER_NAMES: [&str; 2] = ["mariadbd", "mysqld"];
+const BINARIES: [&str; 4] = [
+    "/usr/sbin/mariadbd",
+    "/usr/libexec/mariadbd",
+    "/usr/sbin/mysqld",
+    "/usr/libexec/mysqld",
+];
+/// Files that a running server keeps locked: the system tablespaces of InnoDB and Aria.
+const LOCKED_FILES: [&str; 2] = ["ibdata1", "aria_log_control"];
+/// What a killed process may need to be gone: the kernel has to release its memory first.
+const DEATH: Duration = Duration::from_secs(5);
+
+/// The server that owns the data directory.
+///
+/// # Errors
+/// When the lock is held by a process that cannot be seen from here: then nothing is proven.
+pub(crate) fn find(datadir: &Path) -> Result<Liveness> {
+    for file in LOCKED_FILES {
+        if let Some(holder) = process::lock_holder(&datadir.join(file))? {
+            return Ok(Liveness::Running(holder));
+        }
+    }
+    let mut working = process::working_in(datadir, &SERVER_NAMES).into_iter();
+    Ok(working.next().map_or(Liveness::Absent, Liveness::Running))
+}
+
+/// The server program.
+pub(crate) fn binary(config: &Config) -> Result<PathBuf> {
+    let found = match &config.binary {
+        Some(name) => Some(PathBuf::from(name)).filter(|path| is_executable(path)),
+        None => BINARIES.iter().map(PathBuf::from).find(|path| is_executable(path)),
+    };
+    found.ok_or_else(|| Error::NotInstalled {
+        what: config.binary.clone().unwrap_or_else(|| "a MariaDB server".to_owned()),
+        hint: "set parameter binary to the absolute path of the server program (not of mysqld_safe)".to_owned(),
+    })
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.is_absolute()
+        && std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Asks the program for its version and refuses one that baton does not support.
+pub(crate) fn version(binary: &Path, deadline: Deadline) -> Result<Version> {
+    let output = Command::new(binary.display().to_string())
+        .args(["--version"])
+        .output(deadline)?;
+    dialect::identify(&output)
+}
+
+/// The account that the server runs under.
+pub(crate) fn account(config: &Config) -> Result<Account> {
+    let missing = |what: String| Error::NotInstalled {
+        what,
+        hint: "create it, or set the parameter to an account of this node".to_owned(),
+    };
+    let account = passwd::account(&config.user)?.ok_or_else(|| missing(format!("user \"{}\"", config.user)))?;
+    let gid = passwd::group(&config.group)?.ok_or_else(|| missing(format!("group \"{}\"", config.group)))?;
+    Ok(Account { gid, ..account })
+}
+
+/// Checks that the account can use the data directory, without changing anything.
+pub(crate) fn check_datadir(config: &Config, account: &Account) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let datadir = &config.datadir;
+    let meta = std::fs::metadata(datadir).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::NotInstalled {
+            what: format!("data directory {}", datadir.display()),
+            hint: "initialise it with mariadb-install-db, or set parameter datadir".to_owned(),
+        },
+        _ => Error::file("cannot look at the data directory", datadir, error),
+    })?;
+    let needed = if meta.uid() == account.uid {
+        0o700
+    } else if meta.gid() == account.gid {
+        0o070
+    } else {
+        0o007
+    };
+    if meta.is_dir() && meta.mode() & needed == needed {
+        return Ok(());
+    }
+    Err(Error::NoPermission {
+        what: format!("user {} in data directory {}", account.name, datadir.display()),
+        hint: format!(
+            "it has mode {:04o} and owner {}:{}; the server must be able to read, write and enter it",
+            meta.mode() & 0o7777,
+            meta.uid(),
+            meta.gid()
+        ),
+    })
+}
+
+/// Starts the server in a session of its own and returns at once.
+pub(crate) fn launch(config: &Config, binary: &Path, account: &Account, recovery: Recovery) -> Result<()> {
+    for file in [&config.socket, &config.pid] {
+        make_directory_of(file, account)?;
+    }
+    let arguments = arguments(config, recovery);
+    log::info(&format!("launching {} {}", binary.display(), arguments.join(" ")));
+    let output = startup_output(config, account)?;
+    let errors = output
+        .try_clone()
+        .map_err(|error| Error::file("cannot use", &config.log, error))?;
+    #[expect(clippy::disallowed_methods, reason = "one of the two places that start programs")]
+    let mut command = std::process::Command::new(binary);
+    command
+        .args(arguments)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(output))
+        .stderr(Stdio::from(errors));
+    own_session(&mut command);
+    command.spawn().map(drop).map_err(|error| Error::Command {
+        command: binary.display().to_string(),
+        outcome: format!("cannot be started: {error}"),
+    })
+}
+
+#[expect(unsafe_code, reason = "a new session can only be made between fork and exec")]
+fn own_session(command: &mut std::process::Command) {
+    // SAFETY: setsid is async-signal-safe and touches no memory of the parent.
+    unsafe {
+        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(std::io::Error::from));
+    }
+}
+
+/// The command line. What keeps the server closed comes last, so that nothing before it wins.
+fn arguments(config: &Config, recovery: Recovery) -> Vec<String> {
+    let mut arguments: Vec<String> = config
+        .config
+        .iter()
+        .map(|file| format!("--defaults-file={}", file.display()))
+        .collect();
+    arguments.push(format!("--datadir={}", config.datadir.display()));
+    arguments.push(format!("--socket={}", config.socket.display()));
+    arguments.push(format!("--pid-file={}", config.pid.display()));
+    arguments.push(format!("--log-error={}", config.log.display()));
+    arguments.push(format!("--user={}", config.user));
+    arguments.extend(config.additional.iter().cloned());
+    arguments.extend(mariadb::CLOSED_AT_BOOT.iter().map(|option| (*option).to_owned()));
+    if recovery == Recovery::Truncate {
+        arguments.push(mariadb::TRUNCATE_UNCONFIRMED.to_owned());
+    }
+    arguments
+}
+
+/// /run is empty after a boot, and nobody else makes this directory when the distribution's unit is disabled.
+fn make_directory_of(file: &Path, account: &Account) -> Result<()> {
+    let Some(directory) = file.parent().filter(|directory| !directory.exists()) else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(directory)
+        .and_then(|()| chown(directory, Some(account.uid), Some(account.gid)))
+        .map_err(|error| Error::file("cannot create directory", directory, error))
+}
+
+/// The server's own log, which also takes what it prints before it has opened it. Never changes an existing file.
+fn startup_output(config: &Config, account: &Account) -> Result<std::fs::File> {
+    make_directory_of(&config.log, account)?;
+    let existed = config.log.exists();
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(&config.log)
+        .map_err(|error| Error::file("cannot open the server's log", &config.log, error))?;
+    if !existed {
+        chown(&config.log, Some(account.uid), Some(account.gid))
+            .map_err(|error| Error::file("cannot hand over", &config.log, error))?;
+    }
+    Ok(file)
+}
+
+/// The last lines of the server's log, for an exit reason.
+pub(crate) fn log_tail(config: &Config) -> String {
+    let text = std::fs::read(&config.log).unwrap_or_default();
+    let text = String::from_utf8_lossy(text.get(text.len().saturating_sub(4096)..).unwrap_or_default()).into_owned();
+    let mut lines: Vec<&str> = text.lines().filter(|line| line.contains("[ERROR]")).collect();
+    lines.drain(..lines.len().saturating_sub(3));
+    match lines.is_empty() {
+        true => format!("see {}", config.log.display()),
+        false => format!("{}: {}", config.log.display(), lines.join(" | ")),
+    }
+}
+
+/// Ends the server: SIGTERM, and SIGKILL when the deadline nears or a frozen process cannot hear. Proven when this
+/// returns: the process is gone and nobody owns the data directory.
+pub(crate) fn stop(datadir: &Path, deadline: Deadline) -> Result<()> {
+    let Liveness::Running(server) = find(datadir)? else {
+        return Ok(());
+    };
+    let patience = deadline.keeping(DEATH);
+    if !server.is_frozen() {
+        server.signal(Signal::SIGTERM)?;
+        let gone = patience.poll("the end of the server", Duration::from_millis(20), || is_gone(datadir));
+        match gone {
+            Ok(()) => return Ok(()),
+            Err(Error::Timeout { .. }) => log::warning("the server did not stop in time: killing it"),
+            Err(other) => return Err(other),
+        }
+    }
+    kill(datadir, deadline)
+}
+
+/// Kills the server and waits for the proof.
+pub(crate) fn kill(datadir: &Path, deadline: Deadline) -> Result<()> {
+    let Liveness::Running(server) = find(datadir)? else {
+        return Ok(());
+    };
+    server.signal(Signal::SIGKILL)?;
+    deadline.poll("the end of the killed server", Duration::from_millis(5), || {
+        is_gone(datadir)
+    })
+}
+
+fn is_gone(datadir: &Path) -> Result<Option<()>> {
+    Ok((find(datadir)? == Liveness::Absent).then_some(()))
+}

@@ -1,0 +1,35 @@
+//! validate-all: level 0 looks at the parameters alone, level 10 at this host and at a server that runs.
+
+use super::config::Config;
+use super::daemon;
+use super::decide;
+use super::observe;
+use super::state::{Answer, Seen};
+use crate::error::Result;
+use crate::ocf::env::Context;
+use crate::ocf::{OcfCode, Outcome};
+
+const LOOK_AT_HOST: u32 = 10;
+
+pub(crate) fn run(context: &Context, config: &Config) -> Result<Outcome> {
+    if context.check_level < LOOK_AT_HOST {
+        return Ok(Outcome::SUCCESS);
+    }
+    let binary = daemon::binary(config)?;
+    daemon::version(&binary, context.deadline)?;
+    let account = daemon::account(config)?;
+    daemon::check_datadir(config, &account)?;
+    config.admin.login()?;
+    config.replication.credentials.login()?;
+    match observe::local(config, config.hang_timeout)? {
+        Seen::Running(_, Answer::Facts(server)) => Ok(match decide::unprovable(&server) {
+            Some(why) => Outcome::because(OcfCode::ErrConfigured, why.to_string()),
+            None => Outcome::SUCCESS,
+        }),
+        Seen::Running(_, Answer::Alive(how)) => Ok(Outcome::because(
+            OcfCode::ErrPermission,
+            format!("the server refuses the agent: {how}; check parameters admin_user and admin_password_file"),
+        )),
+        Seen::Running(_, Answer::Silent(_)) | Seen::Absent => Ok(Outcome::SUCCESS),
+    }
+}
