@@ -43,7 +43,10 @@ fn replica(columns: &[(&str, Option<&str>)]) -> Row {
 
 #[test]
 fn a_replica_is_read_as_it_is() {
-    let status = [Row::of(&[("Variable_name", Some("Rpl_semi_sync_master_clients")), ("Value", Some("2"))])];
+    let status = [Row::of(&[
+        ("Variable_name", Some("Rpl_semi_sync_master_clients")),
+        ("Value", Some("2")),
+    ])];
     let server = server(&variables(), Some(&replica(&[])), &status).unwrap();
     assert!(server.read_only && server.gtid_strict && server.log_bin && server.is_attached());
     assert_eq!(server.holdings.pending().to_string(), "0-1-9");
@@ -61,7 +64,10 @@ fn an_unknown_lag_is_not_zero_and_errors_have_their_code() {
         ("Last_SQL_Error", Some("Duplicate entry")),
     ]);
     let link = server(&variables(), Some(&row), &[]).unwrap().link.unwrap();
-    assert_eq!((link.receiver, link.applier, link.lag), (Thread::Connecting, Thread::Stopped, None));
+    assert_eq!(
+        (link.receiver, link.applier, link.lag),
+        (Thread::Connecting, Thread::Stopped, None)
+    );
     assert_eq!(link.applier_error.map(|error| error.code), Some(1062));
 }
 
@@ -79,7 +85,11 @@ fn a_restarted_replica_is_not_attached_until_it_is_started() {
 
 #[test]
 fn garbage_is_shown_not_guessed() {
-    for (column, value) in [("Slave_IO_Running", "Perhaps"), ("Gtid_IO_Pos", "0-1"), ("Last_IO_Errno", "many")] {
+    for (column, value) in [
+        ("Slave_IO_Running", "Perhaps"),
+        ("Gtid_IO_Pos", "0-1"),
+        ("Last_IO_Errno", "many"),
+    ] {
         let error = server(&variables(), Some(&replica(&[(column, Some(value))])), &[]).unwrap_err();
         assert!(error.to_string().contains(value), "{error}");
     }
@@ -105,7 +115,9 @@ fn truncation_exists_since_the_fixed_release_of_each_series() {
 fn pointing_to_a_source_restates_everything_and_hides_the_password() {
     let credentials = Credentials {
         user: "repl'ica".to_owned(),
-        password: Some(crate::mysql::credentials::Password::Given(Secret::new("s3'cret".to_owned()))),
+        password: Some(crate::mysql::credentials::Password::Given(Secret::new(
+            "s3'cret".to_owned(),
+        ))),
         tls: None,
     };
     let login = credentials.login().unwrap();

@@ -1,0 +1,53 @@
+# Each target is one or two commands; `make help` lists them.
+TARGET  := x86_64-unknown-linux-gnu
+BINARY  := target/$(TARGET)/release/baton
+DESTDIR ?=
+PREFIX  ?= /usr
+OCF_DIR ?= $(PREFIX)/lib/ocf/resource.d/baton
+STAGE   := stage
+
+.DEFAULT_GOAL := help
+.PHONY: help build check test demo bench install stage clean $(BINARY)
+
+help: ## this text
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+build: $(BINARY) ## the static binary, in target/
+
+$(BINARY):
+	cargo build --release
+
+check: ## the fast inner loop: format, lints, unit and contract tests; no cluster
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo test --bins --test contract --test metadata --test tidy
+
+test: ## every test, on real clusters too; installs what is missing
+	tests/run
+
+demo: ## a real failover under load, four times, with its timeline; installs what is missing
+	tests/setup
+	cargo test --release --test cluster -- demo $(ARGS)
+
+bench: ## measurements against the incumbents, in the same lab with the same client
+	tests/setup
+	cargo test --release --test cluster -- bench $(ARGS)
+
+install: $(BINARY) ## the binary, its links, metadata, examples and docs under DESTDIR
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/sbin/baton
+	install -d $(DESTDIR)$(OCF_DIR) $(DESTDIR)$(PREFIX)/share/baton/ocf-metadata \
+	    $(DESTDIR)$(PREFIX)/share/doc/baton/crm-examples
+	ln -sfr $(DESTDIR)$(PREFIX)/sbin/baton $(DESTDIR)$(OCF_DIR)/mysql
+	ln -sfr $(DESTDIR)$(PREFIX)/sbin/baton $(DESTDIR)$(OCF_DIR)/floating-ip
+	ln -sfr $(DESTDIR)$(PREFIX)/sbin/baton $(DESTDIR)$(PREFIX)/sbin/fence_baton
+	install -m 644 ocf-metadata/*.xml $(DESTDIR)$(PREFIX)/share/baton/ocf-metadata/
+	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/baton/
+	install -m 644 crm-examples/* $(DESTDIR)$(PREFIX)/share/doc/baton/crm-examples/
+
+stage: ## the tree that `make install` makes, for the lab
+	rm -rf $(STAGE)
+	$(MAKE) install DESTDIR=$(CURDIR)/$(STAGE)
+
+clean:
+	cargo clean
+	rm -rf $(STAGE)
