@@ -20,7 +20,7 @@ const APPLETS: [Applet; 3] = [
     Applet {
         name: "floating-ip",
         purpose: "OCF agent: the address that clients use (ocf:baton:floating-ip)",
-        run: |arguments| ocf::serve(&floating_ip::AGENT, arguments),
+        run: floating_ip::main,
     },
     Applet {
         name: "fence_baton",

@@ -141,6 +141,22 @@ impl Command {
     }
 }
 
+/// Starts this very binary once more as `applet`, to go on working after this process has ended. It inherits `stdin`
+/// and nothing else; leaving this process' session is its own first duty.
+#[expect(clippy::disallowed_methods, reason = "one of the two places that start programs")]
+pub(crate) fn respawn(applet: &str, arguments: &[String], stdin: std::fs::File) -> Result<()> {
+    std::process::Command::new("/proc/self/exe")
+        .arg0(applet)
+        .args(arguments)
+        .current_dir("/")
+        .stdin(stdin)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map(|_| ())
+        .map_err(|error| Error::os(format!("starting {applet} in the background"), error))
+}
+
 /// One captured stream of a child.
 struct Stream<T> {
     source: Option<T>,

@@ -1,0 +1,290 @@
+//! Every decision of the agent, case by case, and what must hold in all of them.
+
+use super::*;
+
+const VIP: &str = "10.0.0.100";
+
+fn copy(link: u32, prefix: u8) -> Address {
+    Address {
+        ip: VIP.parse().unwrap(),
+        prefix,
+        link,
+        secondary: false,
+        ours: true,
+    }
+}
+
+fn foreign(link: u32, prefix: u8) -> Address {
+    Address {
+        ours: false,
+        ..copy(link, prefix)
+    }
+}
+
+fn wanted(nic: Nic, prefix: Option<u8>) -> Wanted {
+    Wanted {
+        ip: VIP.parse().unwrap(),
+        nic,
+        prefix,
+        check_link: true,
+    }
+}
+
+fn link(up: bool, carrier: bool) -> Link {
+    Link {
+        index: 2,
+        name: "eth0".to_owned(),
+        ethernet: Some([2; 6]),
+        up,
+        carrier,
+    }
+}
+
+fn route(network: &str, prefix: u8, link: u32, metric: u32) -> OnLink {
+    OnLink {
+        network: network.parse().unwrap(),
+        prefix,
+        link,
+        metric,
+        source: None,
+    }
+}
+
+const AT: Place = Place { link: 2, prefix: 24 };
+
+#[test]
+fn the_form_of_an_address_case_by_case() {
+    let table = [
+        (Nic::Any, None, vec![], Form::Absent),
+        (Nic::Any, None, vec![foreign(2, 24)], Form::Right(AT)),
+        (Nic::Link(2), Some(24), vec![foreign(2, 24)], Form::Right(AT)),
+        (Nic::Link(3), None, vec![copy(2, 24)], Form::Wrong(Why::OtherLink(AT))),
+        (
+            Nic::Any,
+            Some(32),
+            vec![copy(2, 24)],
+            Form::Wrong(Why::OtherPrefix { found: AT, wanted: 32 }),
+        ),
+        (Nic::Missing, None, vec![copy(2, 24)], Form::Renamed(AT)),
+        (
+            Nic::Missing,
+            None,
+            vec![foreign(2, 24)],
+            Form::Wrong(Why::OtherLink(AT)),
+        ),
+        (
+            Nic::Missing,
+            Some(32),
+            vec![copy(2, 24)],
+            Form::Wrong(Why::OtherPrefix { found: AT, wanted: 32 }),
+        ),
+        (
+            Nic::Any,
+            None,
+            vec![copy(2, 24), copy(2, 32)],
+            Form::Wrong(Why::Several(vec![AT, Place { link: 2, prefix: 32 }])),
+        ),
+    ];
+    for (nic, prefix, copies, expected) in table {
+        assert_eq!(
+            form(&wanted(nic, prefix), &copies),
+            expected,
+            "{nic:?} {prefix:?} {copies:?}"
+        );
+    }
+}
+
+/// All combinations that monitor can meet: configured interface, prefix, copies, link state, probe, link check.
+#[test]
+fn monitor_in_every_situation() {
+    let links = [
+        None,
+        Some(link(true, true)),
+        Some(link(true, false)),
+        Some(link(false, false)),
+    ];
+    let all_copies = [
+        vec![],
+        vec![copy(2, 24)],
+        vec![foreign(2, 24)],
+        vec![copy(2, 24), copy(3, 24)],
+    ];
+    for nic in [Nic::Any, Nic::Link(2), Nic::Link(3), Nic::Missing] {
+        for prefix in [None, Some(24), Some(32)] {
+            for copies in &all_copies {
+                for link in &links {
+                    for (probe, check_link) in [(false, false), (false, true), (true, false), (true, true)] {
+                        let wanted = Wanted {
+                            check_link,
+                            ..wanted(nic, prefix)
+                        };
+                        let verdict = monitor(&wanted, copies, link.as_ref(), probe);
+                        assert_eq!(
+                            verdict == Verdict::Absent,
+                            copies.is_empty(),
+                            "absent means no copy at all"
+                        );
+                        if copies.len() > 1 {
+                            assert!(matches!(verdict, Verdict::Wrong(_)), "two copies are never healthy");
+                        }
+                        if let Verdict::Unreachable(_) = verdict {
+                            assert!(check_link && !probe && link.as_ref().is_some_and(|l| !l.carrier));
+                        }
+                        let dead = check_link && !probe && link.as_ref().is_some_and(|l| !l.carrier);
+                        assert!(!(verdict == Verdict::Healthy && dead), "a dead link is not healthy");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_probe_finds_an_address_on_a_dead_link() {
+    let wanted = wanted(Nic::Any, None);
+    let dead = link(true, false);
+    assert_eq!(monitor(&wanted, &[copy(2, 24)], Some(&dead), true), Verdict::Healthy);
+    assert_eq!(
+        monitor(&wanted, &[copy(2, 24)], Some(&dead), false),
+        Verdict::Unreachable(Why::NoCarrier(2))
+    );
+}
+
+#[test]
+fn the_place_needs_no_routing_table_when_it_is_configured_or_taken() {
+    assert_eq!(known_place(&wanted(Nic::Link(2), Some(24)), &[]), Some(AT));
+    assert_eq!(known_place(&wanted(Nic::Any, None), &[copy(2, 24)]), Some(AT));
+    assert_eq!(known_place(&wanted(Nic::Missing, None), &[copy(2, 24)]), Some(AT));
+    assert_eq!(known_place(&wanted(Nic::Link(2), Some(24)), &[copy(3, 32)]), Some(AT));
+    assert_eq!(known_place(&wanted(Nic::Link(2), None), &[]), None);
+    assert_eq!(known_place(&wanted(Nic::Any, None), &[copy(2, 24), copy(3, 24)]), None);
+    assert_eq!(known_place(&wanted(Nic::Missing, Some(24)), &[]), None);
+}
+
+#[test]
+fn the_narrowest_network_wins_then_the_lowest_metric() {
+    let routes = [
+        route("0.0.0.0", 0, 9, 0),
+        route("10.0.0.0", 8, 3, 0),
+        route("10.0.0.0", 24, 4, 200),
+        route("10.0.0.0", 24, 2, 100),
+        route("10.0.1.0", 24, 5, 0),
+    ];
+    assert_eq!(place_by_network(&wanted(Nic::Any, None), &routes), Ok(AT));
+    assert_eq!(
+        place_by_network(&wanted(Nic::Link(3), None), &routes),
+        Ok(Place { link: 3, prefix: 8 })
+    );
+    assert_eq!(
+        place_by_network(&wanted(Nic::Any, Some(32)), &routes),
+        Ok(Place { link: 2, prefix: 32 })
+    );
+    assert_eq!(
+        place_by_network(&wanted(Nic::Link(9), None), &routes),
+        Err(Why::NoNetwork)
+    );
+    assert_eq!(
+        place_by_network(&wanted(Nic::Missing, None), &routes),
+        Err(Why::NicMissing)
+    );
+}
+
+#[test]
+fn a_misplaced_copy_does_not_attract_the_address() {
+    let mut own = route("10.0.0.0", 24, 7, 0);
+    own.source = Some(VIP.parse().unwrap());
+    let routes = [own, route("10.0.0.0", 16, 2, 0)];
+    assert_eq!(
+        place_by_network(&wanted(Nic::Any, None), &routes),
+        Ok(Place { link: 2, prefix: 16 })
+    );
+}
+
+#[test]
+fn start_adds_announces_or_refuses() {
+    let wanted = wanted(Nic::Any, None);
+    let good = link(true, true);
+    assert_eq!(start(&wanted, &[], AT, &good), Starting::Add { remove: vec![] });
+    assert_eq!(
+        start(&wanted, &[copy(2, 24)], AT, &good),
+        Starting::Announce { remove: vec![] }
+    );
+    assert_eq!(
+        start(&wanted, &[copy(2, 32), copy(3, 24)], AT, &good),
+        Starting::Add {
+            remove: vec![copy(2, 32), copy(3, 24)]
+        }
+    );
+    assert_eq!(
+        start(&wanted, &[copy(2, 24), copy(3, 24)], AT, &good),
+        Starting::Announce {
+            remove: vec![copy(3, 24)]
+        }
+    );
+    for copies in [vec![], vec![copy(2, 24)]] {
+        assert_eq!(
+            start(&wanted, &copies, AT, &link(false, false)),
+            Starting::Refuse(Why::AdminDown(2))
+        );
+        assert_eq!(
+            start(&wanted, &copies, AT, &link(true, false)),
+            Starting::Refuse(Why::NoCarrier(2))
+        );
+    }
+}
+
+#[test]
+fn without_link_check_only_an_interface_that_is_off_stops_a_start() {
+    let wanted = Wanted {
+        check_link: false,
+        ..wanted(Nic::Any, None)
+    };
+    assert_eq!(
+        start(&wanted, &[], AT, &link(true, false)),
+        Starting::Add { remove: vec![] }
+    );
+    assert_eq!(
+        start(&wanted, &[], AT, &link(false, false)),
+        Starting::Refuse(Why::AdminDown(2))
+    );
+}
+
+#[test]
+fn only_secondaries_of_the_same_network_and_link_go_with_a_primary() {
+    let neighbour = |ip: &str, link, prefix, secondary| Address {
+        ip: ip.parse().unwrap(),
+        prefix,
+        link,
+        secondary,
+        ours: false,
+    };
+    let lost = neighbour("10.0.0.101", 2, 24, true);
+    let all = [
+        copy(2, 24),
+        lost.clone(),
+        neighbour("10.0.0.102", 2, 24, false),
+        neighbour("10.0.1.103", 2, 24, true),
+        neighbour("10.0.0.104", 3, 24, true),
+        neighbour("10.0.0.105", 2, 16, true),
+    ];
+    assert_eq!(dependents(&copy(2, 24), &all), [&lost]);
+    let secondary = Address {
+        secondary: true,
+        ..copy(2, 24)
+    };
+    assert!(dependents(&secondary, &all).is_empty());
+}
+
+#[test]
+fn every_reason_names_the_address_or_the_interface_and_the_way_out() {
+    let name = |index| format!("eth{index}");
+    let text = |why: Why| why.text(VIP.parse().unwrap(), "ens3", name);
+    assert_eq!(text(Why::OtherLink(AT)), "found 10.0.0.100/24 on eth2, but nic is ens3");
+    assert_eq!(
+        text(Why::Several(vec![AT, Place { link: 3, prefix: 32 }])),
+        "found 2 copies of one address: 10.0.0.100/24 on eth2, 10.0.0.100/32 on eth3"
+    );
+    assert!(text(Why::AdminDown(2)).contains("ip link set eth2 up"));
+    assert!(text(Why::NicMissing).contains("ens3"));
+    assert!(text(Why::NoNetwork).contains("cidr_netmask"));
+}
