@@ -4,5 +4,6 @@ pub(crate) mod clock;
 pub(crate) mod command;
 pub(crate) mod deadline;
 pub(crate) mod files;
+pub(crate) mod http;
 pub(crate) mod passwd;
 pub(crate) mod process;
