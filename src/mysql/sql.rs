@@ -261,7 +261,7 @@ fn classify(error: mysql::Error, shown: &str, address: &Address) -> Error {
             code: 0,
             message: format!("the account asks for authentication by {plugin}, which this client does not know"),
         },
-        mysql::Error::IoError(error) if is_timeout(&error) => Error::Connection {
+        error if is_timeout(&error) => Error::Connection {
             address: address.to_string(),
             message: format!("no answer in time while {shown}"),
         },
@@ -272,11 +272,22 @@ fn classify(error: mysql::Error, shown: &str, address: &Address) -> Error {
     }
 }
 
-fn is_timeout(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-    )
+/// The driver hides the error of a socket in another one as long as it is connecting.
+fn is_timeout(error: &mysql::Error) -> bool {
+    use std::error::Error;
+    let io = if let mysql::Error::IoError(error) = error {
+        Some(error)
+    } else if let mysql::Error::CodecError(error) = error {
+        error.source().and_then(|source| source.downcast_ref())
+    } else {
+        None
+    };
+    io.is_some_and(|error: &std::io::Error| {
+        matches!(
+            error.kind(),
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+        )
+    })
 }
 
 #[cfg(test)]
