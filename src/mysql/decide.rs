@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::gtid::{GtidList, Holdings};
-use super::state::{Answer, Epoch, Link, Record, Role, Seen, Server, Thread, Vote};
+use super::state::{Answer, Ballot, Epoch, Link, Record, Role, Seen, Server, Thread, Vote};
 use super::why::{NO_FALLBACK_MS, Why};
 use crate::ocf::OcfCode;
 
@@ -31,14 +31,23 @@ pub(crate) struct Policy {
     pub(crate) max_lag: Duration,
 }
 
+/// What becomes of this node's promotion score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Score {
+    Set(u32),
+    /// This node must not be promoted.
+    Withdraw,
+    /// Nothing new is known: what was published stands.
+    Keep,
+}
+
 /// What a monitor reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub(crate) struct Verdict {
     pub(crate) code: OcfCode,
     pub(crate) why: Option<Why>,
-    /// The promotion score to publish; none withdraws it.
-    pub(crate) score: Option<u32>,
+    pub(crate) score: Score,
     /// Whether readers may be sent here.
     pub(crate) readable: bool,
 }
@@ -48,7 +57,7 @@ impl Verdict {
         Verdict {
             code,
             why: Some(why),
-            score: None,
+            score: Score::Withdraw,
             readable: false,
         }
     }
@@ -68,7 +77,7 @@ pub(crate) fn monitor(
         Seen::Absent => Verdict {
             code: OcfCode::NotRunning,
             why: None,
-            score: None,
+            score: Score::Withdraw,
             readable: false,
         },
         Seen::Running(_, Answer::Silent(how)) => Verdict::failed(OcfCode::ErrGeneric, Why::NotAnswering(how.clone())),
@@ -78,7 +87,7 @@ pub(crate) fn monitor(
             Verdict::failed(OcfCode::ErrGeneric, Why::ReadOnlyPrimary)
         }
         Seen::Running(_, Answer::Facts(server)) => match &server.link {
-            Some(link) if server.is_attached() => replica(server, link, policy),
+            Some(link) if server.is_attached() && held.is_none() => replica(server, link, policy),
             Some(_) | None => unattached(server, epoch, held, own_name, policy),
         },
     }
@@ -91,7 +100,7 @@ fn alive(record: &Record, how: &str, policy: Policy) -> Verdict {
         Role::Primary => Verdict {
             code: OcfCode::DegradedPromoted,
             why,
-            score: Some(score::PRIMARY),
+            score: Score::Set(score::PRIMARY),
             readable: true,
         },
         Role::Replica => Verdict {
@@ -101,7 +110,7 @@ fn alive(record: &Record, how: &str, policy: Policy) -> Verdict {
                 OcfCode::Success
             },
             why,
-            score: None,
+            score: Score::Keep,
             readable: false,
         },
     }
@@ -115,7 +124,7 @@ fn writable(server: &Server, record: &Record, policy: Policy) -> Verdict {
             OcfCode::RunningPromoted
         },
         why,
-        score: Some(score::PRIMARY),
+        score: Score::Set(score::PRIMARY),
         readable: true,
     };
     match (record.role, policy.promotable) {
@@ -125,7 +134,7 @@ fn writable(server: &Server, record: &Record, policy: Policy) -> Verdict {
         (Role::Replica, false) => Verdict {
             code: OcfCode::Success,
             why: None,
-            score: None,
+            score: Score::Withdraw,
             readable: true,
         },
     }
@@ -162,21 +171,21 @@ fn replica(server: &Server, link: &Link, policy: Policy) -> Verdict {
         readable: false,
     };
     if let Some(why) = broken(link).or_else(|| unprovable(server)) {
-        return degraded(why, None);
+        return degraded(why, Score::Withdraw);
     }
     if let Some(lag) = link.lag.filter(|lag| *lag > policy.max_lag) {
         let why = Why::Lagging {
             lag,
             limit: policy.max_lag,
         };
-        return degraded(why, Some(score::REPLICA_LAGGING));
+        return degraded(why, Score::Set(score::REPLICA_LAGGING));
     }
     // Judged by the setting, not by whether the source is connected: the score must not change while it fails over.
     let acknowledging = policy.semi_sync && server.semi_sync.replica_enabled;
     Verdict {
         code: OcfCode::Success,
         why: None,
-        score: Some(if acknowledging {
+        score: Score::Set(if acknowledging {
             score::REPLICA_ACKNOWLEDGING
         } else {
             score::REPLICA_ASYNC
@@ -208,14 +217,14 @@ fn unattached(server: &Server, epoch: Option<&Epoch>, held: Option<Why>, own_nam
         readable: false,
     };
     if !policy.promotable {
-        return plain(None);
+        return plain(Score::Withdraw);
     }
     if let Some(why) = held.or_else(|| unprovable(server)) {
         return Verdict::failed(OcfCode::Degraded, why);
     }
     match epoch {
-        None => plain(Some(score::FIRST_START)),
-        Some(epoch) if epoch.node == own_name => plain(Some(score::LAST_PRIMARY)),
+        None => plain(Score::Set(score::FIRST_START)),
+        Some(epoch) if epoch.node == own_name => plain(Score::Set(score::LAST_PRIMARY)),
         Some(epoch) => Verdict::failed(OcfCode::Degraded, unproven(epoch)),
     }
 }
@@ -301,6 +310,9 @@ pub(crate) fn promote(
     if let Some(epoch) = epoch.filter(|epoch| epoch.node != own_name && !server.is_attached()) {
         return Promotion::Refuse(unproven(epoch));
     }
+    if let Some(step) = drain(server) {
+        return step;
+    }
     let silent: Vec<String> = survivors
         .iter()
         .filter(|node| vote_of(votes, node).is_none())
@@ -309,13 +321,8 @@ pub(crate) fn promote(
     if !silent.is_empty() {
         return Promotion::Refuse(Why::NoVote { nodes: silent });
     }
-    if let Some(step) = drain(server) {
-        return step;
-    }
     let mine = &server.holdings;
-    let others = survivors
-        .iter()
-        .filter_map(|node| Some((node, vote_of(votes, node)?.holdings.as_ref()?)));
+    let others = survivors.iter().filter_map(|node| Some((node, held_by(votes, node)?)));
     for (node, theirs) in others.clone() {
         if mine.conflicts(theirs) {
             return Promotion::Refuse(Why::Diverged {
@@ -373,21 +380,28 @@ fn obtain(server: &Server, node: &str, lacking: GtidList, source_node: Option<&s
     }
 }
 
-fn evidence(survivors: &[String], votes: &[(String, Vote)]) -> String {
-    let (compared, absent): (Vec<&String>, Vec<&String>) = survivors
-        .iter()
-        .partition(|node| vote_of(votes, node).is_some_and(|vote| vote.holdings.is_some()));
-    let names = |nodes: &[&String]| nodes.iter().map(|node| node.as_str()).collect::<Vec<_>>().join(",");
-    match (compared.is_empty(), absent.is_empty()) {
-        (true, true) => "no survivor to compare with".to_owned(),
-        (false, true) => format!("holds everything that {} received", names(&compared)),
-        (true, false) => format!("not compared with {}, whose server does not answer", names(&absent)),
-        (false, false) => format!(
-            "holds everything that {} received; not compared with {}, whose server does not answer",
-            names(&compared),
-            names(&absent)
-        ),
+fn held_by<'a>(votes: &'a [(String, Vote)], node: &str) -> Option<&'a Holdings> {
+    match &vote_of(votes, node)?.ballot {
+        Ballot::Holds(holdings) => Some(holdings),
+        Ballot::NoServer | Ballot::Held => None,
     }
+}
+
+fn evidence(survivors: &[String], votes: &[(String, Vote)]) -> String {
+    if survivors.is_empty() {
+        return "no survivor to compare with".to_owned();
+    }
+    let words: Vec<String> = survivors
+        .iter()
+        .filter_map(|node| {
+            Some(match vote_of(votes, node)?.ballot {
+                Ballot::Holds(_) => format!("holds everything that {node} received"),
+                Ballot::NoServer => format!("not compared with {node}, whose server does not answer"),
+                Ballot::Held => format!("not compared with {node}, which is held back"),
+            })
+        })
+        .collect();
+    words.join("; ")
 }
 
 /// Whether this node may replicate from the new primary.

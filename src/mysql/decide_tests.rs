@@ -143,12 +143,12 @@ fn check(server: &Server, role: Role, verdict: &Verdict) {
     if promoted {
         assert_eq!(
             verdict.score,
-            Some(score::PRIMARY),
+            Score::Set(score::PRIMARY),
             "the primary owns the maximum: {what}"
         );
     } else {
         assert!(
-            verdict.score.is_none_or(|score| score < score::PRIMARY),
+            !matches!(verdict.score, Score::Set(score) if score >= score::PRIMARY),
             "nobody else does: {what}"
         );
     }
@@ -157,10 +157,18 @@ fn check(server: &Server, role: Role, verdict: &Verdict) {
         .as_ref()
         .is_some_and(|l| l.applier == Thread::Stopped || l.receiver == Thread::Stopped);
     if server.read_only && stopped {
-        assert_eq!(verdict.score, None, "broken replication is not promotable: {what}");
+        assert_eq!(
+            verdict.score,
+            Score::Withdraw,
+            "broken replication is not promotable: {what}"
+        );
     }
     if server.read_only && !(server.gtid_strict && server.log_bin) {
-        assert_eq!(verdict.score, None, "what cannot be proven is not promotable: {what}");
+        assert_eq!(
+            verdict.score,
+            Score::Withdraw,
+            "what cannot be proven is not promotable: {what}"
+        );
     }
 }
 
@@ -170,7 +178,7 @@ fn only_a_proven_absence_is_not_running() {
     let silent = Seen::Running(me(), Answer::Silent("no answer in time".to_owned()));
     for role in [Role::Primary, Role::Replica] {
         let verdict = look(&silent, role);
-        assert_eq!((verdict.code, verdict.score), (OcfCode::ErrGeneric, None));
+        assert_eq!((verdict.code, verdict.score), (OcfCode::ErrGeneric, Score::Withdraw));
     }
 }
 
@@ -180,9 +188,10 @@ fn a_full_server_is_alive_in_its_last_known_role() {
     let primary = look(&full, Role::Primary);
     assert_eq!(
         (primary.code, primary.score),
-        (OcfCode::DegradedPromoted, Some(score::PRIMARY))
+        (OcfCode::DegradedPromoted, Score::Set(score::PRIMARY))
     );
-    assert_eq!(look(&full, Role::Replica).code, OcfCode::Degraded);
+    let replica = look(&full, Role::Replica);
+    assert_eq!((replica.code, replica.score), (OcfCode::Degraded, Score::Keep));
 }
 
 #[test]
@@ -223,7 +232,7 @@ fn a_replica_stopped_by_a_duplicate_key_is_degraded_and_not_promotable() {
     let verdict = look(&seen(broken), Role::Replica);
     assert_eq!(
         (verdict.code, verdict.score, verdict.readable),
-        (OcfCode::Degraded, None, false)
+        (OcfCode::Degraded, Score::Withdraw, false)
     );
     assert!(verdict.why.unwrap().to_string().contains("1062: Duplicate entry '5'"));
 }
@@ -232,9 +241,9 @@ fn a_replica_stopped_by_a_duplicate_key_is_degraded_and_not_promotable() {
 fn after_a_cold_start_only_the_last_primary_or_anyone_of_a_new_cluster_may_be_promoted() {
     let alone = seen(Server { link: None, ..server() });
     let score = |epoch: Option<&Epoch>| monitor(&alone, &record(Role::Replica), epoch, None, "n2", POLICY).score;
-    assert_eq!(score(None), Some(score::FIRST_START));
-    assert_eq!(score(Some(&epoch("n2", 3, ""))), Some(score::LAST_PRIMARY));
-    assert_eq!(score(Some(&epoch("n1", 4, ""))), None);
+    assert_eq!(score(None), Score::Set(score::FIRST_START));
+    assert_eq!(score(Some(&epoch("n2", 3, ""))), Score::Set(score::LAST_PRIMARY));
+    assert_eq!(score(Some(&epoch("n1", 4, ""))), Score::Withdraw);
 }
 
 #[test]
@@ -249,7 +258,7 @@ fn a_server_on_its_own_has_no_role() {
         ..server()
     });
     let verdict = monitor(&open, &Record::default(), None, None, "", plain);
-    assert_eq!((verdict.code, verdict.score), (OcfCode::Success, None));
+    assert_eq!((verdict.code, verdict.score), (OcfCode::Success, Score::Withdraw));
 }
 
 // ---- start
@@ -289,7 +298,8 @@ fn only_a_crashed_primary_with_an_elected_successor_drops_its_tail() {
 // ---- promote
 
 fn vote(node: &str, holdings: Option<Holdings>) -> (String, Vote) {
-    (node.to_owned(), Vote { epoch: 3, holdings })
+    let ballot = holdings.map_or(Ballot::NoServer, Ballot::Holds);
+    (node.to_owned(), Vote { epoch: 3, ballot })
 }
 
 fn election(server: &Server, votes: &[(String, Vote)], source: &str, epoch: Option<&Epoch>) -> Promotion {
@@ -429,6 +439,41 @@ fn a_survivor_without_a_vote_blocks_and_one_without_a_server_is_recorded() {
         panic!()
     };
     assert!(evidence.contains("not compared with n3"), "{evidence}");
+}
+
+#[test]
+fn a_node_that_is_held_back_neither_feeds_nor_blocks_an_election() {
+    let held = (
+        "n3".to_owned(),
+        Vote {
+            epoch: 3,
+            ballot: Ballot::Held,
+        },
+    );
+    let Promotion::Open { evidence } = election(&server(), &[held], "n1", None) else {
+        panic!()
+    };
+    assert!(evidence.contains("n3, which is held back"), "{evidence}");
+}
+
+#[test]
+fn a_replica_that_was_found_ahead_says_so_whatever_its_threads_do() {
+    let why = Why::AheadOfPrimary {
+        primary: "n1".to_owned(),
+        extra: list("0-2-6"),
+    };
+    let verdict = monitor(
+        &seen(server()),
+        &record(Role::Replica),
+        None,
+        Some(why.clone()),
+        "n2",
+        POLICY,
+    );
+    assert_eq!(
+        (verdict.code, verdict.score, verdict.why),
+        (OcfCode::Degraded, Score::Withdraw, Some(why))
+    );
 }
 
 #[test]

@@ -206,6 +206,7 @@ fn open(resource: &Resource<'_>, connection: &mut Connection, election: &Electio
             epoch: number,
             closed: false,
             binlog_base: server.binlog_base.clone(),
+            held: false,
         },
     )?;
     connection.run(mariadb::READ_ONLY_OFF)?;

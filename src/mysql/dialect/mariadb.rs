@@ -123,15 +123,15 @@ pub(crate) fn change_source(host: &str, replication: &Replication, login: &Login
         options.push(format!("MASTER_SSL_KEY={}", file(&replication.key)));
         options.push(format!("MASTER_SSL_VERIFY_SERVER_CERT={}", u8::from(tls.verify)));
     }
-    let shown = format!("CHANGE MASTER TO {}, MASTER_PASSWORD='***'", options.join(", "));
-    let password = login.password.as_ref().map_or("", |password| password.reveal());
+    let options = options.join(", ");
+    let password = login.password.clone().unwrap_or_default();
     Statement::hiding(
         format!(
-            "CHANGE MASTER TO {}, MASTER_PASSWORD={}",
-            options.join(", "),
-            quote(password)
+            "CHANGE MASTER TO {options}, MASTER_PASSWORD={}",
+            quote(password.reveal())
         ),
-        shown,
+        format!("CHANGE MASTER TO {options}, MASTER_PASSWORD='***'"),
+        password,
     )
 }
 
