@@ -92,7 +92,12 @@ pub(crate) fn add(netlink: &mut Netlink, new: &New<'_>) -> Result<()> {
     message.header.family = AddressFamily::Inet;
     message.header.prefix_len = new.prefix;
     message.header.index = new.link.index;
-    message.header.scope = AddressScope::Universe;
+    // The kernel refuses two scopes in one network, and 127.0.0.1 has this one.
+    message.header.scope = if new.ip.is_loopback() {
+        AddressScope::Host
+    } else {
+        AddressScope::Universe
+    };
     message.attributes = vec![
         AddressAttribute::Local(new.ip.into()),
         AddressAttribute::Address(new.ip.into()),
