@@ -57,7 +57,8 @@ pub(crate) struct Announcer {
     socket: OwnedFd,
     to: LinkAddr,
     frames: [[u8; FRAME_LEN]; 2],
-    ip: Ipv4Addr,
+    pub(crate) ip: Ipv4Addr,
+    pub(crate) link: u32,
 }
 
 impl Announcer {
@@ -76,7 +77,13 @@ impl Announcer {
             to: broadcast_on(link)?,
             frames: [Operation::Request, Operation::Reply].map(|operation| frame(operation, hardware, ip)),
             ip,
+            link,
         })
+    }
+
+    /// The socket, for somebody else to close. The kernel takes 10 to 20 ms for that.
+    pub(crate) fn into_socket(self) -> OwnedFd {
+        self.socket
     }
 
     /// Sends one announcement, both forms.
