@@ -148,10 +148,8 @@ impl Netlink {
                 }
                 interrupted |= packet.header.flags & NLM_F_DUMP_INTR != 0;
                 if let Some(end) = take(packet, answers) {
-                    return Ok(match end {
-                        End::Complete if interrupted => End::Interrupted,
-                        other => other,
-                    });
+                    let torn = interrupted && matches!(end, End::Complete);
+                    return Ok(if torn { End::Interrupted } else { end });
                 }
             }
         }
@@ -159,6 +157,7 @@ impl Netlink {
 }
 
 /// Sorts one message in; the last one of an answer says how it ended.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
 fn take(packet: NetlinkMessage<RouteNetlinkMessage>, answers: &mut Vec<RouteNetlinkMessage>) -> Option<End> {
     match packet.payload {
         NetlinkPayload::InnerMessage(message) => {

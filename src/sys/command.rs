@@ -3,7 +3,7 @@
 //! Secrets never go on the command line; pass them with [`Command::stdin`].
 
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
@@ -141,16 +141,16 @@ impl Command {
     }
 }
 
-/// Starts this very binary once more as `applet`, to go on working after this process has ended. It inherits `stdin`
+/// Starts this very binary once more as `applet`, to go on working after this process has ended. It inherits two files
 /// and nothing else; leaving this process' session is its own first duty.
 #[expect(clippy::disallowed_methods, reason = "one of the two places that start programs")]
-pub(crate) fn respawn(applet: &str, arguments: &[String], stdin: std::fs::File) -> Result<()> {
+pub(crate) fn respawn(applet: &str, arguments: &[String], stdin: OwnedFd, stdout: OwnedFd) -> Result<()> {
     std::process::Command::new("/proc/self/exe")
         .arg0(applet)
         .args(arguments)
         .current_dir("/")
         .stdin(stdin)
-        .stdout(Stdio::null())
+        .stdout(stdout)
         .stderr(Stdio::null())
         .spawn()
         .map(|_| ())
