@@ -157,7 +157,6 @@ impl Netlink {
 }
 
 /// Sorts one message in; the last one of an answer says how it ended.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
 fn take(packet: NetlinkMessage<RouteNetlinkMessage>, answers: &mut Vec<RouteNetlinkMessage>) -> Option<End> {
     match packet.payload {
         NetlinkPayload::InnerMessage(message) => {

@@ -56,7 +56,6 @@ pub(crate) fn copies(netlink: &mut Netlink, ip: IpAddr) -> Result<Vec<Address>> 
         .collect())
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
 fn entry(message: RouteNetlinkMessage) -> Option<Entry> {
     let RouteNetlinkMessage::NewAddress(message) = message else {
         return None;
@@ -186,7 +185,6 @@ fn get_link(netlink: &mut Netlink, mut message: LinkMessage) -> Result<Option<Li
     }))
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
 fn seen_link(message: &LinkMessage) -> Link {
     let flags = message.header.flags;
     let mut name = String::new();
@@ -221,7 +219,6 @@ pub(crate) fn networks(netlink: &mut Netlink) -> Result<Vec<OnLink>> {
     Ok(answers.into_iter().filter_map(on_link).collect())
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
 fn on_link(message: RouteNetlinkMessage) -> Option<OnLink> {
     let RouteNetlinkMessage::NewRoute(message) = message else {
         return None;

@@ -266,10 +266,6 @@ fn to_text(value: Value) -> Option<String> {
 /// ER_USER_LIMIT_REACHED.
 const FULL: [u16; 2] = [1040, 1203];
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the driver's errors are many, and what is left is a lost connection"
-)]
 fn classify(error: mysql::Error, shown: &str, address: &Address) -> Error {
     match error {
         mysql::Error::MySqlError(error) if FULL.contains(&error.code) => Error::TooManyConnections(error.code),
