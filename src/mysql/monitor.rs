@@ -3,7 +3,7 @@
 //! One connection; no other program is started unless something changed. A probe changes nothing.
 
 use super::act::{Resource, follow};
-use super::decide::{self, Score, Verdict};
+use super::decide::monitor::{Score, Verdict, report};
 use super::observe;
 use super::record;
 use super::state::{Answer, Epoch, Record, Seen, Thread};
@@ -26,7 +26,7 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
         held = catch_up(resource, cluster, &seen, epoch.as_ref());
         seen = observe::local(config, limit)?;
     }
-    let verdict = decide::monitor(&seen, &record, epoch.as_ref(), held, resource.own_name(), config.policy);
+    let verdict = report(&seen, &record, epoch.as_ref(), held, resource.own_name(), config.policy);
     if let (Some(cluster), false) = (&resource.cluster, resource.context.probe) {
         publish(resource, cluster, &verdict)?;
     }
