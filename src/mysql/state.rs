@@ -118,8 +118,10 @@ pub(crate) enum Role {
     Replica,
 }
 
-/// This node's own memory: one small file, durable before any change of role takes effect.
+/// This node's own memory: one small file, durable before any change of role takes effect. Files of other versions of
+/// this program must stay readable: what they do not say has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Record {
     pub(crate) role: Role,
     /// The epoch in which this node was last promoted; 0 when never.
