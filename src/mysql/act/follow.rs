@@ -116,6 +116,7 @@ pub(super) fn attach(
     } else {
         mariadb::NOT_ACKNOWLEDGE
     })?;
+    connection.run(mariadb::DEAD_SOURCE_LIMIT)?;
     connection.run(mariadb::change_source(
         source,
         replication,
