@@ -24,5 +24,7 @@ fn main() -> ExitCode {
         ocf::exit_reason(&format!("internal error, please report it: {panic}"));
         std::process::exit(ocf::OcfCode::ErrGeneric.number().into());
     }));
-    applet::run(std::env::args().collect())
+    // Not args(), which panics at an argument that is not text; Pacemaker may add arguments, and they are ignored.
+    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    applet::run(arguments.collect())
 }

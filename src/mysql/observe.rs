@@ -21,7 +21,10 @@ pub(crate) fn local(config: &Config, limit: Duration) -> Result<Seen> {
 fn answer(config: &Config, limit: Duration) -> Result<Answer> {
     match connect(config, limit).and_then(|mut connection| server(&mut connection)) {
         Ok(server) => Ok(Answer::Facts(Box::new(server))),
-        Err(error @ (Error::TooManyConnections(_) | Error::Sql { .. })) => Ok(Answer::Alive(error.to_string())),
+        // A password file that the agent refuses says nothing about the server.
+        Err(error @ (Error::TooManyConnections(_) | Error::Sql { .. } | Error::NoPermission { .. })) => {
+            Ok(Answer::Alive(error.to_string()))
+        }
         Err(error @ Error::Connection { .. }) => Ok(Answer::Silent(error.to_string())),
         Err(other) => Err(other),
     }

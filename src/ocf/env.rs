@@ -32,6 +32,13 @@ impl Env {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Without the variables that [`Context::new`] reads as numbers, for an action that must not fail on them.
+    pub(crate) fn without_numbers(mut self) -> Env {
+        self.0
+            .retain(|name, _| name != "OCF_RESKEY_CRM_meta_timeout" && name != "OCF_CHECK_LEVEL");
+        self
+    }
+
     /// A resource parameter: `OCF_RESKEY_name`.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.get(&format!("OCF_RESKEY_{name}"))

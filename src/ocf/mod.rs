@@ -144,11 +144,22 @@ pub(crate) fn serve(agent: &Agent, arguments: &[String]) -> ExitCode {
     let started = Instant::now();
     let env = Env::from_process();
     log::open(&env, agent.name);
-    let outcome = Context::new(env, agent.params)
+    let outcome = context(action, env, agent.params)
         .and_then(|context| (agent.run)(action, &context))
         .unwrap_or_else(|error| failed(action, &error));
     report(action, &outcome, started);
     ExitCode::from(outcome.code.number())
+}
+
+/// Stop must do its work whatever the environment says: a stop that fails gets the node fenced.
+fn context(action: Action, env: Env, params: &'static [Param]) -> Result<Context> {
+    match Context::new(env.clone(), params) {
+        Err(error) if action == Action::Stop => {
+            log::warning(&format!("{error}; using the default"));
+            Context::new(env.without_numbers(), params)
+        }
+        result => result,
+    }
 }
 
 fn failed(action: Action, error: &Error) -> Outcome {

@@ -60,9 +60,13 @@ pub(crate) fn private_directory(path: &Path) -> Result<()> {
 /// closed to everybody else.
 ///
 /// # Errors
-/// [`Error::Parameter`] naming `parameter` when others could read the file, or it cannot be read.
+/// [`Error::NoPermission`] naming `parameter` when others could read the file, or it cannot be read. Not
+/// [`Error::Parameter`]: a file of this node must not stop the resource on all nodes.
 pub(crate) fn read_secret(parameter: &str, path: &Path) -> Result<String> {
-    let refused = |allowed: String| Error::parameter(parameter, &path.display().to_string(), allowed);
+    let refused = |hint: String| Error::NoPermission {
+        what: format!("parameter {parameter}=\"{}\"", path.display()),
+        hint,
+    };
     let mut file = open_nofollow(path).map_err(|error| refused(format!("the file cannot be opened: {error}")))?;
     let metadata = file.metadata().map_err(|error| refused(error.to_string()))?;
     let mode = metadata.mode() & 0o7777;

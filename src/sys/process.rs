@@ -3,6 +3,7 @@
 //! Never trusts a pid file: a pid alone says nothing, a pid with its start time names one process for ever.
 
 use std::fs::OpenOptions;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -93,16 +94,16 @@ pub(crate) fn lock_holder(path: &Path) -> Result<Option<Process>> {
 }
 
 /// Processes whose executable has one of these base names and whose working directory is `directory`.
+///
+/// Directories are compared by what they are, not by name: a server in a container of this machine works in a
+/// directory of the same name and must be left alone.
 pub(crate) fn working_in(directory: &Path, executables: &[&str]) -> Vec<Process> {
-    let Ok(directory) = directory.canonicalize() else {
+    let identity = |path: &Path| std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    let Some(directory) = identity(directory) else {
         return Vec::new();
     };
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| link(*pid, "cwd").is_some_and(|cwd| cwd == directory))
+    pids()
+        .filter(|pid| identity(&PathBuf::from(format!("/proc/{pid}/cwd"))) == Some(directory))
         .filter(|pid| link(*pid, "exe").is_some_and(|exe| has_base_name(&exe, executables)))
         .filter_map(Process::find)
         .collect()
