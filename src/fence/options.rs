@@ -213,6 +213,13 @@ impl Values {
         Action::parse(self.text("action").unwrap_or_default())
     }
 
+    /// Whether the plug is only the node's name that Pacemaker passes. When it validates a configuration it makes one up
+    /// ("node1"), which no device has to know.
+    fn names_a_stand_in(&self) -> bool {
+        let node = self.given(NODE_NAME);
+        node.is_some() && self.text("plug").is_none_or(|plug| node == Some(plug))
+    }
+
     fn plugs(&self) -> Vec<String> {
         let separator = self.text("plug_separator").unwrap_or(",");
         let mut plugs: Vec<String> = Vec::new();
@@ -245,7 +252,10 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn from(values: &Values) -> Result<Options> {
         let action = values.action()?;
-        let plugs = values.plugs();
+        let mut plugs = values.plugs();
+        if action == Action::ValidateAll && values.names_a_stand_in() {
+            plugs.clear();
+        }
         if plugs.is_empty() && action.needs_plug() {
             let what = format!("{} needs to know which plug it is about", action.name());
             return Err(Error::parameter("plug", "", what));
@@ -298,6 +308,17 @@ mod tests {
         assert_eq!(plugs(&[("port", "p"), ("nodename", "n")]), ["p"]);
         assert_eq!(plugs(&[("nodename", "n")]), ["n"]);
         assert!(plugs(&[("plug", " ")]).is_empty());
+    }
+
+    #[test]
+    fn a_validation_does_not_ask_for_the_node_that_pacemaker_made_up() {
+        let plugs = |pairs: &[(&str, &str)]| Options::from(&values(pairs)).unwrap().plugs;
+        let made_up = [("plug", "node1"), ("nodename", "node1")];
+        assert!(plugs(&[&[("action", "validate-all")][..], &made_up].concat()).is_empty());
+        assert!(plugs(&[("action", "validate-all"), ("nodename", "node1")]).is_empty());
+        assert_eq!(plugs(&[&[("action", "off")][..], &made_up].concat()), ["node1"]);
+        let configured = [("action", "validate-all"), ("plug", "db1"), ("nodename", "node1")];
+        assert_eq!(plugs(&configured), ["db1"]);
     }
 
     #[test]

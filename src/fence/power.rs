@@ -167,6 +167,9 @@ struct Goal {
 /// A plug on its way to the goal.
 struct Outlet<'a> {
     plug: &'a str,
+    /// Whether the very last look saw the goal. Nothing older may count.
+    at_goal: bool,
+    /// The last look that says something, for the failure's text only.
     seen: Option<Result<State>>,
     orders: u32,
     /// Since the last accepted order; none when an order is due.
@@ -177,25 +180,25 @@ struct Outlet<'a> {
 impl Outlet<'_> {
     fn look(&mut self, power: &dyn Power, goal: &Goal, limits: &Limits, deadline: Deadline) -> Result<()> {
         let seen = power.status(self.plug, deadline.within(limits.exchange));
+        self.at_goal = matches!(seen, Ok(state) if state == goal.state);
+        if self.at_goal {
+            // Should it leave the goal again, a new order is due at once.
+            self.ordered = None;
+        }
         match seen {
             Err(error) if is_final(&error) => return Err(error).during(self.purpose(goal)),
-            // Should it leave the goal again, a new order is due at once.
-            Ok(state) if state == goal.state => self.ordered = None,
-            Ok(_) | Err(_) => {}
+            // Cut short by the end of all time: what was seen before says more.
+            Err(_) if deadline.expired() && self.seen.is_some() => {}
+            Ok(_) | Err(_) => self.seen = Some(seen),
         }
-        self.seen = Some(seen);
         Ok(())
-    }
-
-    fn is_at(&self, goal: &Goal) -> bool {
-        matches!(self.seen, Some(Ok(state)) if state == goal.state)
     }
 
     /// Gives the order if one is due, also when the state cannot be read: off is worth trying blindly. Whether the
     /// device accepted it just now.
     fn order(&mut self, power: &dyn Power, goal: &Goal, limits: &Limits, deadline: Deadline) -> Result<bool> {
         let waiting = self.ordered.is_some_and(|since| since.age() < goal.again);
-        if self.is_at(goal) || waiting || self.orders >= goal.orders {
+        if self.at_goal || waiting || self.orders >= goal.orders {
             return Ok(false);
         }
         let within = deadline.within(limits.exchange);
@@ -249,7 +252,7 @@ fn reach(power: &dyn Power, plugs: &[String], goal: &Goal, limits: &Limits) -> R
         for outlet in &mut outlets {
             outlet.look(power, goal, limits, deadline)?;
         }
-        rounds = if outlets.iter().all(|outlet| outlet.is_at(goal)) {
+        rounds = if outlets.iter().all(|outlet| outlet.at_goal) {
             rounds + 1
         } else {
             0
@@ -259,7 +262,7 @@ fn reach(power: &dyn Power, plugs: &[String], goal: &Goal, limits: &Limits) -> R
         }
         if deadline.expired() {
             // With every plug at its goal only the last confirmation is missing: name any of them.
-            let missing = outlets.iter().position(|outlet| !outlet.is_at(goal)).unwrap_or(0);
+            let missing = outlets.iter().position(|outlet| !outlet.at_goal).unwrap_or(0);
             return Err(outlets.swap_remove(missing).failure(goal, deadline));
         }
         let mut accepted = false;
@@ -279,6 +282,7 @@ fn reach(power: &dyn Power, plugs: &[String], goal: &Goal, limits: &Limits) -> R
 fn outlet(plug: &str) -> Outlet<'_> {
     Outlet {
         plug,
+        at_goal: false,
         seen: None,
         orders: 0,
         ordered: None,

@@ -57,26 +57,35 @@ pub(crate) struct Announcer {
     socket: OwnedFd,
     to: LinkAddr,
     frames: [[u8; FRAME_LEN]; 2],
-    ip: Ipv4Addr,
+    pub(crate) ip: Ipv4Addr,
+    pub(crate) link: u32,
 }
 
 impl Announcer {
     /// Opened before the address is added: what cannot be announced must not be started.
     pub(crate) fn open(ip: Ipv4Addr, link: u32, hardware: [u8; 6]) -> Result<Announcer> {
         let socket = socket::socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None);
-        let socket = socket.map_err(|errno| match errno {
-            Errno::EPERM | Errno::EACCES => Error::NoPermission {
-                what: format!("announcing {ip} (a packet socket)"),
-                hint: "the agent must run as root with CAP_NET_RAW in this network namespace".to_owned(),
-            },
-            errno => Error::os(format!("opening a packet socket to announce {ip}"), errno),
+        let socket = socket.map_err(|errno| {
+            if matches!(errno, Errno::EPERM | Errno::EACCES) {
+                return Error::NoPermission {
+                    what: format!("announcing {ip} (a packet socket)"),
+                    hint: "the agent must run as root with CAP_NET_RAW in this network namespace".to_owned(),
+                };
+            }
+            Error::os(format!("opening a packet socket to announce {ip}"), errno)
         })?;
         Ok(Announcer {
             socket,
             to: broadcast_on(link)?,
             frames: [Operation::Request, Operation::Reply].map(|operation| frame(operation, hardware, ip)),
             ip,
+            link,
         })
+    }
+
+    /// The socket, for somebody else to close. The kernel takes 10 to 20 ms for that.
+    pub(crate) fn into_socket(self) -> OwnedFd {
+        self.socket
     }
 
     /// Sends one announcement, both forms.

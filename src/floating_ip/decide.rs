@@ -33,6 +33,12 @@ pub(crate) struct Place {
     pub(crate) prefix: u8,
 }
 
+impl Place {
+    pub(crate) fn holds(self, copy: &Address) -> bool {
+        copy.link == self.link && copy.prefix == self.prefix
+    }
+}
+
 /// What is wrong, or why not. Links are indexes here; [`Why::text`] names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Why {
@@ -153,58 +159,54 @@ pub(crate) fn known_place(wanted: &Wanted, copies: &[Address]) -> Option<Place> 
     }
 }
 
+/// Where an address belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Placement {
+    At(Place),
+    Nowhere(Why),
+}
+
 /// Where the address belongs by the networks that are directly connected: the narrowest one that contains it, then the
 /// one with the lowest metric.
-pub(crate) fn place_by_network(wanted: &Wanted, routes: &[OnLink]) -> Result<Place, Why> {
+pub(crate) fn place_by_network(wanted: &Wanted, routes: &[OnLink]) -> Placement {
     let on_wanted_link = |route: &&OnLink| match wanted.nic {
         Nic::Any => true,
         Nic::Link(link) => route.link == link,
         Nic::Missing => false,
     };
-    if wanted.nic == Nic::Missing {
-        return Err(Why::NicMissing);
-    }
-    routes
+    let best = routes
         .iter()
         .filter(on_wanted_link)
         // A route that a misplaced copy of the address made itself says nothing about where it belongs.
         .filter(|route| route.prefix > 0 && route.source != Some(wanted.ip))
         .filter(|route| contains(route.network, route.prefix, wanted.ip))
-        .min_by_key(|route| (u8::MAX - route.prefix, route.metric))
-        .map(|route| Place {
+        .min_by_key(|route| (u8::MAX - route.prefix, route.metric));
+    match best {
+        Some(route) => Placement::At(Place {
             link: route.link,
             prefix: wanted.prefix.unwrap_or(route.prefix),
-        })
-        .ok_or(Why::NoNetwork)
+        }),
+        None if wanted.nic == Nic::Missing => Placement::Nowhere(Why::NicMissing),
+        None => Placement::Nowhere(Why::NoNetwork),
+    }
 }
 
-/// What start does.
+/// What start does. Copies in another place are removed afterwards: the address is served all the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Starting {
     Refuse(Why),
     /// The address is where it belongs: only tell the neighbours.
-    Announce {
-        remove: Vec<Address>,
-    },
-    /// Add it first, then remove the misplaced copies: the address is served all the time.
-    Add {
-        remove: Vec<Address>,
-    },
+    Announce,
+    Add,
 }
 
 pub(crate) fn start(wanted: &Wanted, copies: &[Address], place: Place, link: &Link) -> Starting {
-    if let Some(why) = unusable(link, wanted.check_link) {
-        return Starting::Refuse(why);
-    }
-    let (right, remove): (Vec<&Address>, Vec<&Address>) = copies
-        .iter()
-        .partition(|copy| copy.link == place.link && copy.prefix == place.prefix);
-    let remove = remove.into_iter().cloned().collect();
-    if right.is_empty() {
-        Starting::Add { remove }
-    } else {
-        Starting::Announce { remove }
+    match unusable(link, wanted.check_link) {
+        Some(why) => Starting::Refuse(why),
+        None if copies.iter().any(|copy| place.holds(copy)) => Starting::Announce,
+        None => Starting::Add,
     }
 }
 
@@ -217,9 +219,10 @@ fn unusable(link: &Link, check_link: bool) -> Option<Why> {
     }
 }
 
-/// The other addresses that the kernel deletes together with this one when the link does not promote secondaries.
+/// The other addresses that the kernel deletes together with this one when the link does not promote secondaries. IPv6
+/// knows no such thing: there, the same flag marks temporary addresses.
 pub(crate) fn dependents<'a>(victim: &Address, all: &'a [Address]) -> Vec<&'a Address> {
-    if victim.secondary {
+    if victim.secondary || victim.ip.is_ipv6() {
         return Vec::new();
     }
     all.iter()

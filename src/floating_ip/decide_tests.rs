@@ -170,22 +170,22 @@ fn the_narrowest_network_wins_then_the_lowest_metric() {
         route("10.0.0.0", 24, 2, 100),
         route("10.0.1.0", 24, 5, 0),
     ];
-    assert_eq!(place_by_network(&wanted(Nic::Any, None), &routes), Ok(AT));
+    assert_eq!(place_by_network(&wanted(Nic::Any, None), &routes), Placement::At(AT));
     assert_eq!(
         place_by_network(&wanted(Nic::Link(3), None), &routes),
-        Ok(Place { link: 3, prefix: 8 })
+        Placement::At(Place { link: 3, prefix: 8 })
     );
     assert_eq!(
         place_by_network(&wanted(Nic::Any, Some(32)), &routes),
-        Ok(Place { link: 2, prefix: 32 })
+        Placement::At(Place { link: 2, prefix: 32 })
     );
     assert_eq!(
         place_by_network(&wanted(Nic::Link(9), None), &routes),
-        Err(Why::NoNetwork)
+        Placement::Nowhere(Why::NoNetwork)
     );
     assert_eq!(
         place_by_network(&wanted(Nic::Missing, None), &routes),
-        Err(Why::NicMissing)
+        Placement::Nowhere(Why::NicMissing)
     );
 }
 
@@ -196,7 +196,7 @@ fn a_misplaced_copy_does_not_attract_the_address() {
     let routes = [own, route("10.0.0.0", 16, 2, 0)];
     assert_eq!(
         place_by_network(&wanted(Nic::Any, None), &routes),
-        Ok(Place { link: 2, prefix: 16 })
+        Placement::At(Place { link: 2, prefix: 16 })
     );
 }
 
@@ -204,32 +204,18 @@ fn a_misplaced_copy_does_not_attract_the_address() {
 fn start_adds_announces_or_refuses() {
     let wanted = wanted(Nic::Any, None);
     let good = link(true, true);
-    assert_eq!(start(&wanted, &[], AT, &good), Starting::Add { remove: vec![] });
-    assert_eq!(
-        start(&wanted, &[copy(2, 24)], AT, &good),
-        Starting::Announce { remove: vec![] }
-    );
-    assert_eq!(
-        start(&wanted, &[copy(2, 32), copy(3, 24)], AT, &good),
-        Starting::Add {
-            remove: vec![copy(2, 32), copy(3, 24)]
-        }
-    );
-    assert_eq!(
-        start(&wanted, &[copy(2, 24), copy(3, 24)], AT, &good),
-        Starting::Announce {
-            remove: vec![copy(3, 24)]
-        }
-    );
-    for copies in [vec![], vec![copy(2, 24)]] {
-        assert_eq!(
-            start(&wanted, &copies, AT, &link(false, false)),
-            Starting::Refuse(Why::AdminDown(2))
-        );
-        assert_eq!(
-            start(&wanted, &copies, AT, &link(true, false)),
-            Starting::Refuse(Why::NoCarrier(2))
-        );
+    for (copies, expected) in [
+        (vec![], Starting::Add),
+        (vec![copy(2, 24)], Starting::Announce),
+        (vec![foreign(2, 24)], Starting::Announce),
+        (vec![copy(2, 32), copy(3, 24)], Starting::Add),
+        (vec![copy(2, 24), copy(3, 24)], Starting::Announce),
+    ] {
+        assert_eq!(start(&wanted, &copies, AT, &good), expected, "{copies:?}");
+        let off = start(&wanted, &copies, AT, &link(false, false));
+        assert_eq!(off, Starting::Refuse(Why::AdminDown(2)));
+        let dead = start(&wanted, &copies, AT, &link(true, false));
+        assert_eq!(dead, Starting::Refuse(Why::NoCarrier(2)));
     }
 }
 
@@ -239,14 +225,9 @@ fn without_link_check_only_an_interface_that_is_off_stops_a_start() {
         check_link: false,
         ..wanted(Nic::Any, None)
     };
-    assert_eq!(
-        start(&wanted, &[], AT, &link(true, false)),
-        Starting::Add { remove: vec![] }
-    );
-    assert_eq!(
-        start(&wanted, &[], AT, &link(false, false)),
-        Starting::Refuse(Why::AdminDown(2))
-    );
+    assert_eq!(start(&wanted, &[], AT, &link(true, false)), Starting::Add);
+    let off = start(&wanted, &[], AT, &link(false, false));
+    assert_eq!(off, Starting::Refuse(Why::AdminDown(2)));
 }
 
 #[test]

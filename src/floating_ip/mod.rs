@@ -20,7 +20,7 @@ use crate::ocf::env::{Context, Env};
 use crate::ocf::{self, Action, Agent, OcfCode, Outcome, log};
 use announce::Announcer;
 use config::Config;
-use decide::{Nic, Place, Starting, Verdict, Wanted, Why};
+use decide::{Nic, Place, Placement, Starting, Verdict, Wanted, Why};
 use netlink::Netlink;
 use state::{Address, Link};
 
@@ -77,30 +77,30 @@ fn start(context: &Context) -> Result<Outcome> {
     let mut netlink = Netlink::open()?;
     let wanted = wanted(&config, &mut netlink)?;
     let copies = route::copies(&mut netlink, wanted.ip)?;
-    let place = match place(&wanted, &copies, &mut netlink)? {
-        Ok(place) => place,
-        Err(why) => return Ok(refused(&explain(&why, &config, &mut netlink))),
+    let place = match placement(&wanted, &copies, &mut netlink)? {
+        Placement::At(place) => place,
+        Placement::Nowhere(why) => return Ok(refused(&explain(&why, &config, &mut netlink))),
     };
     let link = route::link(&mut netlink, place.link)?
         .ok_or_else(|| Error::State(format!("interface {} has just vanished", place.link)))?;
-    let (add, remove) = match decide::start(&wanted, &copies, place, &link) {
+    let add = match decide::start(&wanted, &copies, place, &link) {
         Starting::Refuse(why) => return Ok(refused(&explain(&why, &config, &mut netlink))),
-        Starting::Announce { remove } => (false, remove),
-        Starting::Add { remove } => (true, remove),
+        Starting::Announce => false,
+        Starting::Add => true,
     };
     tail::cancel(wanted.ip, context.deadline)?;
-    let result = bring_up(context, &config, &mut netlink, &link, place, add, &remove);
-    if let (Err(_), true) = (&result, add) {
-        // Half a start must leave nothing behind: the address may soon be started elsewhere.
-        let ours = |copy: &Address| copy.link == place.link && copy.prefix == place.prefix;
-        remove::remove(&mut netlink, wanted.ip, ours, context.deadline)
-            .inspect_err(|error| log::error(&format!("rolling back: {error}")))
-            .ok();
-    }
-    result?;
-    if link.ethernet.is_some() {
+    let announcer = match bring_up(context, &config, &mut netlink, &link, place, add) {
+        Ok(announcer) => announcer,
+        Err(error) => {
+            if add {
+                roll_back(context, &mut netlink, wanted.ip, place);
+            }
+            return Err(error);
+        }
+    };
+    if let Some(announcer) = announcer {
         // The neighbours were told; repeating it is for those that missed it.
-        tail::launch(config.ip, link.index, &config.repeats)
+        tail::launch(announcer, &config.repeats)
             .inspect_err(|error| log::warning(&format!("the announcement is not repeated: {error}")))
             .ok();
     }
@@ -111,7 +111,14 @@ fn refused(why: &str) -> Outcome {
     Outcome::because(OcfCode::ErrGeneric, format!("start refused: {why}"))
 }
 
-/// Adds, announces, removes misplaced copies, and looks again.
+/// Half a start must leave nothing behind: the address may soon be started elsewhere.
+fn roll_back(context: &Context, netlink: &mut Netlink, ip: IpAddr, place: Place) {
+    remove::remove(netlink, ip, |copy| place.holds(copy), context.deadline)
+        .inspect_err(|error| log::error(&format!("rolling back: {error}")))
+        .ok();
+}
+
+/// Adds, announces, removes misplaced copies, and looks again. Returns what announced, if the link can.
 fn bring_up(
     context: &Context,
     config: &Config,
@@ -119,8 +126,7 @@ fn bring_up(
     link: &Link,
     place: Place,
     add: bool,
-    remove: &[Address],
-) -> Result<()> {
+) -> Result<Option<Announcer>> {
     let announcer = match link.ethernet {
         Some(hardware) => Some(Announcer::open(config.ip, link.index, hardware)?),
         None => {
@@ -138,14 +144,13 @@ fn bring_up(
         };
         route::add(netlink, &new)?;
     }
-    if let Some(announcer) = announcer {
+    if let Some(announcer) = &announcer {
         announcer.announce(context.deadline)?;
     }
-    let misplaced = |copy: &Address| remove.contains(copy);
+    let misplaced = |copy: &Address| !place.holds(copy);
     remove::remove(netlink, config.ip.into(), misplaced, context.deadline).during("removing misplaced copies")?;
-    let now = route::copies(netlink, config.ip.into())?;
-    match now.as_slice() {
-        [only] if only.link == place.link && only.prefix == place.prefix => Ok(()),
+    match route::copies(netlink, config.ip.into())?.as_slice() {
+        [only] if place.holds(only) => Ok(announcer),
         other => Err(Error::State(format!(
             "{}/{} should now be on {} and nowhere else, but the kernel lists {} copies: something else manages it too",
             config.ip,
@@ -218,14 +223,14 @@ fn validate(context: &Context) -> Result<Outcome> {
     let mut netlink = Netlink::open()?;
     let wanted = wanted(&config, &mut netlink)?;
     let copies = route::copies(&mut netlink, wanted.ip)?;
-    match place(&wanted, &copies, &mut netlink)? {
-        Ok(place) => {
+    match placement(&wanted, &copies, &mut netlink)? {
+        Placement::At(place) => {
             if let Some(link) = route::link(&mut netlink, place.link)? {
                 config.label(&link.name)?;
             }
             Ok(Outcome::SUCCESS)
         }
-        Err(why) => Ok(Outcome::because(
+        Placement::Nowhere(why) => Ok(Outcome::because(
             OcfCode::ErrGeneric,
             explain(&why, &config, &mut netlink),
         )),
@@ -245,9 +250,9 @@ fn wanted(config: &Config, netlink: &mut Netlink) -> Result<Wanted> {
     })
 }
 
-fn place(wanted: &Wanted, copies: &[Address], netlink: &mut Netlink) -> Result<std::result::Result<Place, Why>> {
+fn placement(wanted: &Wanted, copies: &[Address], netlink: &mut Netlink) -> Result<Placement> {
     match decide::known_place(wanted, copies) {
-        Some(place) => Ok(Ok(place)),
+        Some(place) => Ok(Placement::At(place)),
         None => Ok(decide::place_by_network(wanted, &route::networks(netlink)?)),
     }
 }

@@ -148,10 +148,8 @@ impl Netlink {
                 }
                 interrupted |= packet.header.flags & NLM_F_DUMP_INTR != 0;
                 if let Some(end) = take(packet, answers) {
-                    return Ok(match end {
-                        End::Complete if interrupted => End::Interrupted,
-                        other => other,
-                    });
+                    let torn = interrupted && matches!(end, End::Complete);
+                    return Ok(if torn { End::Interrupted } else { end });
                 }
             }
         }

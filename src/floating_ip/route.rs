@@ -92,7 +92,12 @@ pub(crate) fn add(netlink: &mut Netlink, new: &New<'_>) -> Result<()> {
     message.header.family = AddressFamily::Inet;
     message.header.prefix_len = new.prefix;
     message.header.index = new.link.index;
-    message.header.scope = AddressScope::Universe;
+    // The kernel refuses two scopes in one network, and 127.0.0.1 has this one.
+    message.header.scope = if new.ip.is_loopback() {
+        AddressScope::Host
+    } else {
+        AddressScope::Universe
+    };
     message.attributes = vec![
         AddressAttribute::Local(new.ip.into()),
         AddressAttribute::Address(new.ip.into()),
@@ -172,9 +177,11 @@ fn get_link(netlink: &mut Netlink, mut message: LinkMessage) -> Result<Option<Li
         .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     let result = netlink.request("look up an interface", RouteNetlinkMessage::GetLink(message), 0);
     let answers = unless(result, &[libc::ENODEV])?;
-    Ok(answers.into_iter().find_map(|answer| match answer {
-        RouteNetlinkMessage::NewLink(message) => Some(seen_link(&message)),
-        _ => None,
+    Ok(answers.into_iter().find_map(|answer| {
+        let RouteNetlinkMessage::NewLink(message) = answer else {
+            return None;
+        };
+        Some(seen_link(&message))
     }))
 }
 

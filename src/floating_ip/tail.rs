@@ -37,11 +37,12 @@ fn lock_path(ip: IpAddr) -> Result<PathBuf> {
     Ok(Path::new(RUN_DIRECTORY).join(format!("announcer-{ip}@{inode}")))
 }
 
-/// Starts the announcer. The caller must have cancelled an earlier one.
-pub(crate) fn launch(ip: Ipv4Addr, link: u32, repeats: &[Duration]) -> Result<()> {
+/// Starts the announcer that goes on where this one ends. The caller must have cancelled an earlier one.
+pub(crate) fn launch(first: Announcer, repeats: &[Duration]) -> Result<()> {
     if repeats.is_empty() {
         return Ok(());
     }
+    let (ip, link) = (first.ip, first.link);
     files::private_directory(Path::new(RUN_DIRECTORY))?;
     let path = lock_path(ip.into())?;
     let failed = |error| Error::file("cannot prepare", &path, error);
@@ -60,7 +61,8 @@ pub(crate) fn launch(ip: Ipv4Addr, link: u32, repeats: &[Duration]) -> Result<()
     let inherited = lock.try_clone().map_err(failed)?;
     let times: Vec<String> = repeats.iter().map(|at| at.as_millis().to_string()).collect();
     let arguments = [WORD.to_owned(), ip.to_string(), link.to_string(), times.join(",")];
-    command::respawn(APPLET, &arguments, inherited)?;
+    // Closing the packet socket takes longer than all the rest of a start: the announcer has the time for it.
+    command::respawn(APPLET, &arguments, inherited.into(), first.into_socket())?;
     // Dropping the lock would unlock the file for the announcer as well: both share one open file. Closing is enough,
     // and the kernel does that when this process ends, which is next.
     std::mem::forget(lock);
@@ -119,6 +121,10 @@ pub(crate) fn main(arguments: &[String]) -> Result<()> {
     let pid = std::process::id().to_string();
     nix::unistd::write(std::io::stdin(), pid.as_bytes())
         .map_err(|errno| Error::os("writing the announcer's pid", errno))?;
+    let null = Path::new("/dev/null");
+    File::open(null)
+        .and_then(|file| Ok(nix::unistd::dup2_stdout(file)?))
+        .map_err(|error| Error::file("cannot open", null, error))?;
     let last = times.last().copied().unwrap_or_default();
     let deadline = Deadline::after(last + Duration::from_secs(5));
     let mut netlink = Netlink::open()?;

@@ -3,10 +3,10 @@
 //! One connection; no other program is started unless something changed. A probe changes nothing.
 
 use super::act::{Resource, follow};
-use super::decide::{self, Verdict};
+use super::decide::monitor::{Score, Verdict, report};
 use super::observe;
 use super::record;
-use super::state::{Answer, Epoch, Seen};
+use super::state::{Answer, Epoch, Record, Seen, Thread};
 use super::why::Why;
 use crate::cluster::Cluster;
 use crate::error::Result;
@@ -20,13 +20,13 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
     let mut epoch = None;
     let mut held = None;
     if let (Some(cluster), false) = (&resource.cluster, resource.context.probe)
-        && is_unattached(&seen)
+        && wants_primary(&seen, &record)
     {
         epoch = record::epoch(cluster, resource.instance())?;
-        held = catch_up(resource, cluster, epoch.as_ref());
+        held = catch_up(resource, cluster, &seen, epoch.as_ref());
         seen = observe::local(config, limit)?;
     }
-    let verdict = decide::monitor(&seen, &record, epoch.as_ref(), held, resource.own_name(), config.policy);
+    let verdict = report(&seen, &record, epoch.as_ref(), held, resource.own_name(), config.policy);
     if let (Some(cluster), false) = (&resource.cluster, resource.context.probe) {
         publish(resource, cluster, &verdict)?;
     }
@@ -36,15 +36,37 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
     })
 }
 
-fn is_unattached(seen: &Seen) -> bool {
-    matches!(seen, Seen::Running(_, Answer::Facts(server)) if server.read_only && !server.is_attached())
+/// A replica that follows nobody, lost its source, or was held back: there may be a primary that it should follow.
+fn wants_primary(seen: &Seen, record: &Record) -> bool {
+    let Seen::Running(_, Answer::Facts(server)) = seen else {
+        return false;
+    };
+    let lost = server
+        .link
+        .as_ref()
+        .is_some_and(|link| link.receiver == Thread::Connecting);
+    server.read_only && (record.held || lost || !server.is_attached())
 }
 
 /// A notification can be missed: follows the primary of the cluster's epoch, if it serves. Why not, if not.
-fn catch_up(resource: &Resource<'_>, cluster: &Cluster, epoch: Option<&Epoch>) -> Option<Why> {
+fn catch_up(resource: &Resource<'_>, cluster: &Cluster, seen: &Seen, epoch: Option<&Epoch>) -> Option<Why> {
     let primary = epoch
         .map(|epoch| epoch.node.as_str())
         .filter(|node| *node != cluster.node)?;
+    // One that lost exactly this primary tries again by itself.
+    if let Seen::Running(_, Answer::Facts(server)) = seen
+        && server.is_attached()
+        && server
+            .link
+            .as_ref()
+            .is_some_and(|link| link.receiver != Thread::Stopped)
+        && server
+            .link
+            .as_ref()
+            .is_some_and(|link| resource.config.node_at(&link.source) == primary)
+    {
+        return None;
+    }
     match follow::run(resource, primary) {
         Ok(why) => why,
         Err(error) => {
@@ -57,7 +79,11 @@ fn catch_up(resource: &Resource<'_>, cluster: &Cluster, epoch: Option<&Epoch>) -
 /// Scores and attributes make Pacemaker think again, so they are written only when they change. A server that hangs
 /// or broke keeps nothing; one that is gone is withdrawn as well, so that a peer is promoted instead of it.
 fn publish(resource: &Resource<'_>, cluster: &Cluster, verdict: &Verdict) -> Result<()> {
-    cluster.set_score(verdict.score)?;
+    match verdict.score {
+        Score::Set(score) => cluster.set_score(Some(score))?,
+        Score::Withdraw => cluster.set_score(None)?,
+        Score::Keep => {}
+    }
     cluster.set_attribute(
         &resource.config.reader_attribute,
         if verdict.readable { "1" } else { "0" },

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::config::Config;
 use super::daemon;
 use super::dialect::{self, mariadb};
-use super::gtid::{GtidList, Holdings};
 use super::sql::{Address, Connection};
 use super::state::{Answer, Liveness, Seen, Server, Vote};
 use crate::cluster::Cluster;
@@ -54,8 +53,9 @@ pub(crate) fn server(connection: &mut Connection) -> Result<Server> {
     mariadb::server(&variables, replica.first(), &semi_sync)
 }
 
-/// What the server of another node has executed, asked with the replication account.
-pub(crate) fn holdings_of(config: &Config, node: &str, limit: Duration) -> Result<Holdings> {
+/// What the server of another node says of itself, asked with the replication account. Of its replication only what
+/// it has executed is known: the account may not see more.
+pub(crate) fn remote(config: &Config, node: &str, limit: Duration) -> Result<Server> {
     let address = Address::Tcp {
         host: config.address_of(node),
         port: config.replication.port,
@@ -64,9 +64,7 @@ pub(crate) fn holdings_of(config: &Config, node: &str, limit: Duration) -> Resul
     let variables = Connection::open(&address, &login, limit)
         .and_then(|mut connection| connection.row(mariadb::VARIABLES))
         .during(format!("asking {node} what it holds as {}", login.user))?;
-    let mut remote = mariadb::server(&variables, None, &[])?.holdings;
-    remote.received = GtidList::default();
-    Ok(remote)
+    mariadb::server(&variables, None, &[])
 }
 
 /// Name of the private attribute that carries a vote.

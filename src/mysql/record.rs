@@ -66,3 +66,20 @@ pub(crate) fn store_epoch(cluster: &Cluster, instance: &str, epoch: &Epoch) -> R
         serde_json::to_string(epoch).map_err(|error| Error::State(format!("cannot write the epoch: {error}")))?;
     cluster.set_property(&property(instance), &json)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mysql::state::Role;
+
+    #[test]
+    fn a_record_of_another_version_is_still_read() {
+        let old: Record = serde_json::from_str(r#"{"role":"primary","epoch":4,"closed":false}"#).unwrap();
+        assert_eq!(
+            (old.role, old.epoch, old.closed, old.held),
+            (Role::Primary, 4, false, false)
+        );
+        let newer = r#"{"role":"replica","epoch":1,"closed":true,"binlog_base":"","held":true,"later":"x"}"#;
+        assert!(serde_json::from_str::<Record>(newer).unwrap().held);
+    }
+}

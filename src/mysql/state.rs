@@ -118,8 +118,10 @@ pub(crate) enum Role {
     Replica,
 }
 
-/// This node's own memory: one small file, durable before any change of role takes effect.
+/// This node's own memory: one small file, durable before any change of role takes effect. Files of other versions of
+/// this program must stay readable: what they do not say has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Record {
     pub(crate) role: Role,
     /// The epoch in which this node was last promoted; 0 when never.
@@ -128,6 +130,8 @@ pub(crate) struct Record {
     pub(crate) closed: bool,
     /// Path of the binary logs, for the time when the server is down.
     pub(crate) binlog_base: String,
+    /// Whether this node was found to have what the primary does not have.
+    pub(crate) held: bool,
 }
 
 impl Default for Record {
@@ -137,6 +141,7 @@ impl Default for Record {
             epoch: 0,
             closed: true,
             binlog_base: String::new(),
+            held: false,
         }
     }
 }
@@ -159,6 +164,16 @@ pub(crate) struct Epoch {
 pub(crate) struct Vote {
     /// The epoch that this election ends: an older vote is from another election.
     pub(crate) epoch: u64,
-    /// None: this node has no server that answers, and cannot say what it holds.
-    pub(crate) holdings: Option<Holdings>,
+    pub(crate) ballot: Ballot,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Ballot {
+    Holds(Holdings),
+    /// No server that answers: this node cannot say what it holds.
+    NoServer,
+    /// Held back because it has transactions that the primary did not have. It acknowledged nothing since, and what
+    /// it has beyond the primary must neither be fetched nor block the others.
+    Held,
 }

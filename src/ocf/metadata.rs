@@ -109,7 +109,12 @@ mod tests {
         let attribute = |name: &str| {
             let found = e.try_get_attribute(name).unwrap();
             found
-                .map(|value| value.unescape_value().unwrap().into_owned())
+                .map(|value| {
+                    value
+                        .normalized_value(quick_xml::XmlVersion::Explicit1_0)
+                        .unwrap()
+                        .into_owned()
+                })
                 .unwrap_or_default()
         };
         match e.name().as_ref() {

@@ -120,12 +120,6 @@ impl<'a> Params<'a> {
             .filter(|text| !text.is_empty())
     }
 
-    pub(crate) fn is_given(&self, name: &str) -> bool {
-        self.table
-            .iter()
-            .any(|param| param.name == name && self.given(param).is_some())
-    }
-
     pub(crate) fn integer(&self, name: &str) -> Result<Option<u64>> {
         self.parsed(name, |text| text.parse().ok())
     }
@@ -224,7 +218,6 @@ mod tests {
             p.check().unwrap();
             assert_eq!(p.text("socket"), Some("/run/x.sock"));
             assert_eq!(p.integer("port").unwrap(), Some(3306));
-            assert!(!p.is_given("port"));
         });
     }
 

@@ -1,9 +1,9 @@
 //! Runs another program: no shell, a deadline, its output captured, its whole process group killed when time is up.
 //!
-//! Secrets never go on the command line; pass them with [`Command::stdin`].
+//! Secrets never go on the command line; no program that needs one is run here.
 
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
@@ -19,7 +19,6 @@ use crate::sys::deadline::Deadline;
 pub(crate) struct Command {
     program: String,
     arguments: Vec<String>,
-    stdin: Vec<u8>,
 }
 
 /// What a program that ended by itself left behind.
@@ -35,18 +34,11 @@ impl Command {
         Command {
             program: program.into(),
             arguments: Vec::new(),
-            stdin: Vec::new(),
         }
     }
 
     pub(crate) fn args<I: IntoIterator<Item = S>, S: Into<String>>(mut self, arguments: I) -> Command {
         self.arguments.extend(arguments.into_iter().map(Into::into));
-        self
-    }
-
-    /// At most a pipe's capacity (64 KiB): written before the program's output is read.
-    pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Command {
-        self.stdin = bytes.into();
         self
     }
 
@@ -95,7 +87,7 @@ impl Command {
         std::process::Command::new(&self.program)
             .args(&self.arguments)
             .env("LC_ALL", "C")
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -110,10 +102,6 @@ impl Command {
     }
 
     fn finish(&self, child: &mut Child, deadline: Deadline) -> Result<Output> {
-        if let Some(mut stdin) = child.stdin.take() {
-            // A program that does not read its input is no failure of ours.
-            let _ = stdin.write_all(&self.stdin);
-        }
         let broken = |error| self.failed(format!("cannot be read: {error}"));
         let mut stdout = Stream::new(child.stdout.take()).map_err(broken)?;
         let mut stderr = Stream::new(child.stderr.take()).map_err(broken)?;
@@ -141,16 +129,16 @@ impl Command {
     }
 }
 
-/// Starts this very binary once more as `applet`, to go on working after this process has ended. It inherits `stdin`
+/// Starts this very binary once more as `applet`, to go on working after this process has ended. It inherits two files
 /// and nothing else; leaving this process' session is its own first duty.
 #[expect(clippy::disallowed_methods, reason = "one of the two places that start programs")]
-pub(crate) fn respawn(applet: &str, arguments: &[String], stdin: std::fs::File) -> Result<()> {
+pub(crate) fn respawn(applet: &str, arguments: &[String], stdin: OwnedFd, stdout: OwnedFd) -> Result<()> {
     std::process::Command::new("/proc/self/exe")
         .arg0(applet)
         .args(arguments)
         .current_dir("/")
         .stdin(stdin)
-        .stdout(Stdio::null())
+        .stdout(stdout)
         .stderr(Stdio::null())
         .spawn()
         .map(|_| ())
@@ -227,8 +215,7 @@ mod tests {
     #[test]
     fn output_and_status_are_captured() {
         let output = Command::new("/bin/sh")
-            .args(["-c", "cat; echo err >&2; exit 3"])
-            .stdin("in")
+            .args(["-c", "printf in; echo err >&2; exit 3"])
             .run(soon())
             .unwrap();
         assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("in", "err\n"));

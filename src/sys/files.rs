@@ -47,13 +47,6 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-pub(crate) fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file("cannot remove", path, error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
 /// Creates a directory of root's, mode 0700, with its parents.
 pub(crate) fn private_directory(path: &Path) -> Result<()> {
     DirBuilder::new()

@@ -32,6 +32,12 @@ pub(crate) struct Docker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Version(u32, u32);
 
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Engine {
@@ -89,7 +95,7 @@ impl Docker {
         let socket = match &options.docker_socket {
             Some(path) if path.is_absolute() => path.clone(),
             Some(path) => {
-                let given = path.display().to_string();
+                let given = path.to_string_lossy();
                 return Err(Error::parameter("docker_socket", &given, "must be an absolute path"));
             }
             None => {
@@ -107,18 +113,16 @@ impl Docker {
         http::over_unix_socket(&self.socket, method, target, deadline)
     }
 
-    /// One request to the API, in the version that both sides speak.
     fn ask(&self, method: Method, target: &str, deadline: Deadline) -> Result<Response> {
         let version = match self.version.get() {
             Some(version) => *version,
-            None => {
-                let found = self.engine(deadline)?.1;
-                *self.version.get_or_init(|| found)
-            }
+            None => self.engine(deadline)?.1,
         };
-        self.send(method, &format!("/v{}.{}{target}", version.0, version.1), deadline)
+        let version = self.version.get_or_init(|| version);
+        self.send(method, &format!("/v{version}{target}"), deadline)
     }
 
+    /// What the engine is, and the API version that both sides speak.
     fn engine(&self, deadline: Deadline) -> Result<(Engine, Version)> {
         let response = self.send(Method::Get, "/version", deadline)?;
         let engine: Engine = self.body("GET /version", &response)?;
@@ -134,12 +138,9 @@ impl Docker {
             return Err(self.missing(plug));
         }
         let container: Container = self.body(&format!("GET {target}"), &response)?;
-        if container.is_named(plug) {
-            Ok(container)
-        } else {
-            // Docker also answers for the beginning of an id: "db" may be somebody else's container.
-            Err(self.missing(plug))
-        }
+        // Docker also answers for the beginning of an id: "db" may be somebody else's container.
+        let found = container.is_named(plug).then_some(container);
+        found.ok_or_else(|| self.missing(plug))
     }
 
     /// Orders something of a container. A status of 204 and `tolerated` ones are acceptance.
@@ -180,13 +181,8 @@ impl Docker {
 impl Power for Docker {
     fn describe(&self, deadline: Deadline) -> Result<String> {
         let (engine, version) = self.engine(deadline)?;
-        Ok(format!(
-            "Docker Engine {} at {}, API {}.{}",
-            engine.version,
-            self.socket.display(),
-            version.0,
-            version.1
-        ))
+        let socket = self.socket.display();
+        Ok(format!("Docker Engine {} at {socket}, API {version}", engine.version))
     }
 
     fn status(&self, plug: &str, deadline: Deadline) -> Result<State> {
@@ -284,10 +280,7 @@ fn negotiated(engine: &Engine) -> std::result::Result<Version, String> {
     let newest = version(&engine.api_version).ok_or_else(|| format!("API version \"{}\"", engine.api_version))?;
     let oldest = version(&engine.min_api_version).unwrap_or(Version(0, 0));
     if newest < OLDEST {
-        return Err(format!(
-            "API version {}, which is older than {}.{}",
-            engine.api_version, OLDEST.0, OLDEST.1
-        ));
+        return Err(format!("API version {newest}, which is older than {OLDEST}"));
     }
     // An engine that dropped all versions known here gets its own oldest: every answer is checked word by word.
     Ok(newest.min(NEWEST).max(oldest))
@@ -316,11 +309,8 @@ fn check_name(plug: &str) -> Result<()> {
     let mut bytes = plug.bytes();
     let fine = bytes.next().is_some_and(|first| first.is_ascii_alphanumeric())
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
-    if fine {
-        Ok(())
-    } else {
-        Err(Error::parameter("plug", plug, "must be a container's name or id"))
-    }
+    fine.then_some(())
+        .ok_or_else(|| Error::parameter("plug", plug, "must be a container's name or id"))
 }
 
 #[cfg(test)]

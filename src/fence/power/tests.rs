@@ -9,9 +9,11 @@ enum Look {
     Is(State),
     Garbage,
     NoSuchPlug,
+    /// No answer until the deadline.
+    Stalls,
 }
 
-use Look::{Garbage, Is, NoSuchPlug};
+use Look::{Garbage, Is, NoSuchPlug, Stalls};
 use State::{Off, On};
 
 type Scripts = (Vec<Look>, Vec<Look>);
@@ -56,7 +58,7 @@ impl Power for Fake {
         Ok("fake".to_owned())
     }
 
-    fn status(&self, plug: &str, _: Deadline) -> Result<State> {
+    fn status(&self, plug: &str, deadline: Deadline) -> Result<State> {
         let mut scripts = self.plugs[plug].borrow_mut();
         let look = scripts.0[0];
         if scripts.0.len() > 1 {
@@ -68,6 +70,10 @@ impl Power for Fake {
                 from: "fake".to_owned(),
                 got: "word \"sleepy\"".to_owned(),
             }),
+            Stalls => {
+                deadline.pause(deadline.remaining());
+                Err(deadline.timeout("an answer"))
+            }
             NoSuchPlug => Err(Error::State(format!("no plug {plug}"))),
         }
     }
@@ -162,6 +168,17 @@ fn a_single_look_at_off_proves_nothing() {
     off_fails(&fake);
     let interrupted: Vec<Look> = [Is(Off), Garbage].repeat(200);
     off_fails(&Fake::new([("a", &interrupted, &[])]));
+}
+
+#[test]
+fn one_look_at_off_before_the_device_falls_silent_proves_nothing() {
+    let fake = Fake::new([("a", &[Is(Off), Stalls], &[])]);
+    let limits = Limits {
+        exchange: Duration::from_secs(5),
+        ..limits()
+    };
+    let error = off(&fake, &plugs(&["a"]), &limits).unwrap_err();
+    assert!(matches!(cause(&error), Error::Timeout { .. }), "{error}");
 }
 
 #[test]

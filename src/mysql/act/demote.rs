@@ -43,8 +43,9 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
             return Ok(Outcome::SUCCESS);
         }
         Seen::Running(_, Answer::Facts(server)) => {
-            let record = record::load(resource.instance())?;
-            if server.read_only && !server.semi_sync.source_enabled && record.role == Role::Replica {
+            // A record that cannot be read must not keep a primary open.
+            let closed = record::load(resource.instance()).is_ok_and(|record| record.role == Role::Replica);
+            if closed && server.read_only && !server.semi_sync.source_enabled {
                 return Ok(Outcome::SUCCESS);
             }
         }

@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::mysql::decide::{self, Following};
 use crate::mysql::dialect::mariadb;
 use crate::mysql::observe;
+use crate::mysql::record;
 use crate::mysql::sql::Connection;
-use crate::mysql::state::{Server, Thread};
+use crate::mysql::state::{Record, Server, Thread};
 use crate::mysql::why::Why;
 use crate::ocf::log;
 
@@ -18,19 +19,29 @@ const DRAIN: Duration = Duration::from_secs(5);
 const ASK: Duration = Duration::from_secs(3);
 
 /// Follows `primary`; returns why this node is held back instead, if it is.
+///
+/// # Errors
+/// When the primary cannot be asked, or does not serve as primary.
 pub(crate) fn run(resource: &Resource<'_>, primary: &str) -> Result<Option<Why>> {
     let config = &resource.config;
     let server = resource.server()?;
     let source = config.address_of(primary);
     if follows(&server, &source) {
+        remember(resource, false)?;
         return Ok(None);
     }
     let mut connection = resource.connect()?;
     let server = drained(resource, &mut connection, server)?;
     // Own position first: the primary goes on writing, so what it has can only grow until it is asked.
-    let theirs = observe::holdings_of(config, primary, ASK.min(resource.context.deadline.remaining()))?;
-    match decide::follow(&server.holdings, &theirs, primary) {
+    let theirs = observe::remote(config, primary, ASK.min(resource.context.deadline.remaining()))?;
+    if theirs.read_only {
+        return Err(Error::State(format!(
+            "{primary} is read-only: it does not serve as primary"
+        )));
+    }
+    match decide::follow(&server.holdings, &theirs.holdings, primary) {
         Following::Hold(why) => {
+            remember(resource, true)?;
             if server.link.is_some() {
                 connection.run(mariadb::STOP_REPLICATION)?;
             }
@@ -40,6 +51,7 @@ pub(crate) fn run(resource: &Resource<'_>, primary: &str) -> Result<Option<Why>>
             phase("point to primary", || {
                 attach(resource, &mut connection, &server, &source)
             })?;
+            remember(resource, false)?;
             log::info(&format!(
                 "following {primary} from {}",
                 server.holdings.resume_position()
@@ -47,6 +59,15 @@ pub(crate) fn run(resource: &Resource<'_>, primary: &str) -> Result<Option<Why>>
             Ok(None)
         }
     }
+}
+
+/// Keeps in this node's record whether it is held back.
+fn remember(resource: &Resource<'_>, held: bool) -> Result<()> {
+    let record = record::load(resource.instance())?;
+    if record.held == held {
+        return Ok(());
+    }
+    record::store(resource.instance(), &Record { held, ..record })
 }
 
 fn follows(server: &Server, source: &str) -> bool {
@@ -95,6 +116,7 @@ pub(super) fn attach(
     } else {
         mariadb::NOT_ACKNOWLEDGE
     })?;
+    connection.run(mariadb::DEAD_SOURCE_LIMIT)?;
     connection.run(mariadb::change_source(
         source,
         replication,

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::mysql::dialect::mariadb;
 use crate::mysql::observe;
 use crate::mysql::record;
-use crate::mysql::state::{Answer, Seen, Thread, Vote};
+use crate::mysql::state::{Answer, Ballot, Seen, Thread, Vote};
 use crate::ocf::notify::Moment;
 use crate::ocf::{Outcome, log};
 
@@ -39,22 +39,23 @@ fn vote(resource: &Resource<'_>, cluster: &Cluster) -> Result<()> {
     let instance = resource.instance();
     let epoch = record::epoch(cluster, instance)?.map_or(0, |epoch| epoch.number);
     let limit = resource.config.hang_timeout.min(resource.context.deadline.remaining());
-    let holdings = match observe::local(&resource.config, limit)? {
+    let ballot = match observe::local(&resource.config, limit)? {
+        Seen::Running(_, Answer::Facts(_)) if record::load(instance)?.held => Ballot::Held,
         Seen::Running(_, Answer::Facts(server)) => {
             let link = server.link.as_ref();
             let idle = link.is_some_and(|link| link.applier == Thread::Stopped && link.receiver != Thread::Stopped);
             if idle && link.is_some_and(|link| link.applier_error.is_none()) {
                 resource.connect()?.run(mariadb::START_APPLIER)?;
             }
-            Some(server.holdings)
+            Ballot::Holds(server.holdings)
         }
         Seen::Running(_, Answer::Alive(how) | Answer::Silent(how)) => {
             log::warning(&format!("voting without a position: {how}"));
-            None
+            Ballot::NoServer
         }
-        Seen::Absent => None,
+        Seen::Absent => Ballot::NoServer,
     };
-    let vote = Vote { epoch, holdings };
+    let vote = Vote { epoch, ballot };
     let text = serde_json::to_string(&vote).map_err(|error| Error::State(format!("cannot write a vote: {error}")))?;
     log::info(&format!("voting {text}"));
     cluster.set_private(&observe::vote_attribute(instance), &text)

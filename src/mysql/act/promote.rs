@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::{Resource, STEP, follow, phase};
 use crate::cluster::Cluster;
 use crate::error::{During, Error, Result};
-use crate::mysql::decide::{self, Promotion, score};
+use crate::mysql::decide::promote::{Promotion, next_step};
+use crate::mysql::decide::score;
 use crate::mysql::dialect::mariadb;
 use crate::mysql::gtid::{GtidList, Holdings};
 use crate::mysql::observe;
@@ -105,7 +106,7 @@ fn prove(resource: &Resource<'_>, connection: &mut Connection, election: &Electi
             survivors,
             votes,
         } = election;
-        let step = decide::promote(
+        let step = next_step(
             &server,
             &record,
             survivors,
@@ -206,6 +207,7 @@ fn open(resource: &Resource<'_>, connection: &mut Connection, election: &Electio
             epoch: number,
             closed: false,
             binlog_base: server.binlog_base.clone(),
+            held: false,
         },
     )?;
     connection.run(mariadb::READ_ONLY_OFF)?;

@@ -26,11 +26,13 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
         Liveness::Absent => Seen::Absent,
         Liveness::Running(process) => Seen::Running(process, Answer::Silent(String::new())),
     };
-    match decide::start(&seen, &record, epoch.as_ref(), resource.own_name()) {
-        Starting::Adopt => log::info("a server runs already on this data directory: taking it over"),
-        Starting::Launch(recovery) => phase("launch", || launch(resource, recovery, &record))?,
-    }
-    let server = phase("server ready", || wait_ready(resource))?;
+    let server = match decide::start(&seen, &record, epoch.as_ref(), resource.own_name()) {
+        Starting::Adopt => {
+            log::info("a server runs already on this data directory: taking it over");
+            phase("server ready", || wait_ready(resource))?
+        }
+        Starting::Launch(recovery) => boot(resource, recovery, &record)?,
+    };
     phase("close", || close(resource, &server))?;
     if resource.cluster.is_some() {
         attach(resource);
@@ -86,31 +88,59 @@ fn own_datadir(resource: &Resource<'_>) -> Result<Lock> {
     Ok(lock)
 }
 
-fn launch(resource: &Resource<'_>, recovery: Recovery, record: &Record) -> Result<()> {
+/// Launches the server and waits until it answers.
+fn boot(resource: &Resource<'_>, recovery: Recovery, record: &Record) -> Result<Server> {
+    let recovery = possible(resource, recovery, record)?;
+    phase("launch", || launch(resource, recovery))?;
+    let server = phase("server ready", || wait_ready(resource));
+    match (server, recovery) {
+        // Crash recovery refuses to drop a tail with statements that cannot be undone, such as DDL: then it is kept,
+        // and the comparison with the primary decides.
+        (Err(error @ Error::State(_)), Recovery::Truncate)
+            if daemon::find(&resource.config.datadir)? == Liveness::Absent =>
+        {
+            log::warning(&format!(
+                "the server cannot drop its tail ({error}): starting it with the tail"
+            ));
+            phase("launch", || launch(resource, Recovery::Commit))?;
+            phase("server ready", || wait_ready(resource))
+        }
+        (result, Recovery::Truncate | Recovery::Commit) => result,
+    }
+}
+
+/// What this server version can do of what was decided; keeps the evidence before anything is dropped.
+fn possible(resource: &Resource<'_>, recovery: Recovery, record: &Record) -> Result<Recovery> {
+    if recovery == Recovery::Commit {
+        return Ok(Recovery::Commit);
+    }
+    let version = daemon::version(&daemon::binary(&resource.config)?, resource.context.deadline)?;
+    if !mariadb::can_truncate(version) {
+        log::warning("this server version cannot drop an unconfirmed tail: it may be held as diverged");
+        return Ok(Recovery::Commit);
+    }
+    log::warning("this node was primary when it crashed and another was promoted since: dropping its tail");
+    keep_last_binlog(resource, record).during("keeping a copy of the last binary log")?;
+    Ok(Recovery::Truncate)
+}
+
+fn launch(resource: &Resource<'_>, recovery: Recovery) -> Result<()> {
     let config = &resource.config;
     let binary = daemon::binary(config)?;
-    let version = daemon::version(&binary, resource.context.deadline)?;
-    let recovery = match recovery {
-        Recovery::Truncate if mariadb::can_truncate(version) => {
-            log::warning("this node was primary when it crashed and another was promoted since: dropping its tail");
-            keep_last_binlog(resource, record).during("keeping a copy of the last binary log")?;
-            Recovery::Truncate
-        }
-        Recovery::Truncate => {
-            log::warning("this server version cannot drop an unconfirmed tail: it may be held as diverged");
-            Recovery::Commit
-        }
-        Recovery::Commit => Recovery::Commit,
-    };
+    daemon::version(&binary, resource.context.deadline)?;
     daemon::launch(config, &binary, &daemon::account(config)?, recovery)
 }
 
-/// Truncation removes evidence: the last binary log is copied first, to where only root can read it.
+/// Truncation removes evidence: the last binary log is copied first, to where only root can read it. One copy is
+/// kept, that of the last crash.
 fn keep_last_binlog(resource: &Resource<'_>, record: &Record) -> Result<()> {
     let Some(last) = last_binlog(Path::new(&record.binlog_base)) else {
         return Ok(());
     };
     let target = record::directory(resource.instance()).join("before-truncation");
+    if target.exists() {
+        std::fs::remove_dir_all(&target).map_err(|error| Error::file("cannot remove", &target, error))?;
+    }
     files::private_directory(&target)?;
     let copy = target.join(last.file_name().unwrap_or_default());
     std::fs::copy(&last, &copy).map_err(|error| Error::file("cannot copy", &last, error))?;

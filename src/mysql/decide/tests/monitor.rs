@@ -1,0 +1,199 @@
+use super::*;
+use crate::mysql::decide::monitor::*;
+use crate::ocf::OcfCode;
+
+fn look(seen: &Seen, role: Role) -> Verdict {
+    report(seen, &record(role), None, None, "n2", POLICY)
+}
+
+/// Every combination of what a server can look like; the invariants hold for each.
+#[test]
+fn no_state_of_a_server_breaks_the_rules_of_monitor() {
+    let threads = [Thread::Running, Thread::Connecting, Thread::Stopped];
+    let error = || {
+        Some(ThreadError {
+            code: 1062,
+            text: "Duplicate entry".to_owned(),
+        })
+    };
+    let mut looked_at = 0;
+    for bits in 0..256_u32 {
+        let bit = |index: u32| bits & (1 << index) != 0;
+        for receiver in threads {
+            for applier in threads {
+                for lag in [None, Some(0), Some(61)] {
+                    let mut server = server();
+                    server.read_only = bit(0);
+                    server.gtid_strict = bit(1);
+                    server.log_bin = bit(2);
+                    server.semi_sync.source_enabled = bit(3);
+                    server.semi_sync.clients = u64::from(bit(4));
+                    server.link = bit(5).then(|| Link {
+                        receiver,
+                        applier,
+                        receiver_error: if bit(6) { error() } else { None },
+                        applier_error: if bit(6) { error() } else { None },
+                        lag: lag.map(Duration::from_secs),
+                        ..link()
+                    });
+                    let role = if bit(7) { Role::Primary } else { Role::Replica };
+                    check(&server, role, &look(&seen(server.clone()), role));
+                    looked_at += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(looked_at, 6912);
+}
+
+fn check(server: &Server, role: Role, verdict: &Verdict) {
+    let what = format!("{server:?} {role:?} {verdict:?}");
+    let promoted = matches!(verdict.code, OcfCode::RunningPromoted | OcfCode::DegradedPromoted);
+    assert_eq!(
+        promoted,
+        !server.read_only && role == Role::Primary,
+        "promoted is writable and recorded: {what}"
+    );
+    assert_ne!(verdict.code, OcfCode::NotRunning, "a server that answers runs: {what}");
+    let quiet = matches!(verdict.code, OcfCode::Success | OcfCode::RunningPromoted);
+    assert_eq!(quiet, verdict.why.is_none(), "everything else has a reason: {what}");
+    if promoted {
+        assert_eq!(
+            verdict.score,
+            Score::Set(score::PRIMARY),
+            "the primary owns the maximum: {what}"
+        );
+    } else {
+        assert!(
+            !matches!(verdict.score, Score::Set(score) if score >= score::PRIMARY),
+            "nobody else does: {what}"
+        );
+    }
+    let stopped = server
+        .link
+        .as_ref()
+        .is_some_and(|l| l.applier == Thread::Stopped || l.receiver == Thread::Stopped);
+    if server.read_only && stopped {
+        assert_eq!(
+            verdict.score,
+            Score::Withdraw,
+            "broken replication is not promotable: {what}"
+        );
+    }
+    if server.read_only && !(server.gtid_strict && server.log_bin) {
+        assert_eq!(
+            verdict.score,
+            Score::Withdraw,
+            "what cannot be proven is not promotable: {what}"
+        );
+    }
+}
+
+#[test]
+fn only_a_proven_absence_is_not_running() {
+    assert_eq!(look(&Seen::Absent, Role::Replica).code, OcfCode::NotRunning);
+    let silent = Seen::Running(me(), Answer::Silent("no answer in time".to_owned()));
+    for role in [Role::Primary, Role::Replica] {
+        let verdict = look(&silent, role);
+        assert_eq!((verdict.code, verdict.score), (OcfCode::ErrGeneric, Score::Withdraw));
+    }
+}
+
+#[test]
+fn a_full_server_is_alive_in_its_last_known_role() {
+    let full = Seen::Running(me(), Answer::Alive("too many connections".to_owned()));
+    let primary = look(&full, Role::Primary);
+    assert_eq!(
+        (primary.code, primary.score),
+        (OcfCode::DegradedPromoted, Score::Set(score::PRIMARY))
+    );
+    let replica = look(&full, Role::Replica);
+    assert_eq!((replica.code, replica.score), (OcfCode::Degraded, Score::Keep));
+}
+
+#[test]
+fn a_writable_replica_and_a_closed_primary_are_failures() {
+    let writable = seen(Server {
+        read_only: false,
+        ..server()
+    });
+    assert_eq!(look(&writable, Role::Replica).code, OcfCode::FailedPromoted);
+    assert_eq!(look(&seen(server()), Role::Primary).code, OcfCode::ErrGeneric);
+}
+
+#[test]
+fn a_replica_that_lost_its_primary_keeps_its_score() {
+    let connected = look(&seen(server()), Role::Replica);
+    let mut lost = server();
+    lost.link = Some(Link {
+        receiver: Thread::Connecting,
+        lag: None,
+        ..link()
+    });
+    let orphaned = look(&seen(lost), Role::Replica);
+    assert_eq!((orphaned.code, orphaned.score), (OcfCode::Success, connected.score));
+    assert!(connected.readable && !orphaned.readable);
+}
+
+#[test]
+fn a_replica_stopped_by_a_duplicate_key_is_degraded_and_not_promotable() {
+    let mut broken = server();
+    broken.link = Some(Link {
+        applier: Thread::Stopped,
+        applier_error: Some(ThreadError {
+            code: 1062,
+            text: "Duplicate entry '5'".to_owned(),
+        }),
+        ..link()
+    });
+    let verdict = look(&seen(broken), Role::Replica);
+    assert_eq!(
+        (verdict.code, verdict.score, verdict.readable),
+        (OcfCode::Degraded, Score::Withdraw, false)
+    );
+    assert!(verdict.why.unwrap().to_string().contains("1062: Duplicate entry '5'"));
+}
+
+#[test]
+fn after_a_cold_start_only_the_last_primary_or_anyone_of_a_new_cluster_may_be_promoted() {
+    let alone = seen(Server { link: None, ..server() });
+    let score = |epoch: Option<&Epoch>| report(&alone, &record(Role::Replica), epoch, None, "n2", POLICY).score;
+    assert_eq!(score(None), Score::Set(score::FIRST_START));
+    assert_eq!(score(Some(&epoch("n2", 3, ""))), Score::Set(score::LAST_PRIMARY));
+    assert_eq!(score(Some(&epoch("n1", 4, ""))), Score::Withdraw);
+}
+
+#[test]
+fn a_server_on_its_own_has_no_role() {
+    let plain = Policy {
+        promotable: false,
+        ..POLICY
+    };
+    let open = seen(Server {
+        read_only: false,
+        link: None,
+        ..server()
+    });
+    let verdict = report(&open, &Record::default(), None, None, "", plain);
+    assert_eq!((verdict.code, verdict.score), (OcfCode::Success, Score::Withdraw));
+}
+
+#[test]
+fn a_replica_that_was_found_ahead_says_so_whatever_its_threads_do() {
+    let why = Why::AheadOfPrimary {
+        primary: "n1".to_owned(),
+        extra: list("0-2-6"),
+    };
+    let verdict = report(
+        &seen(server()),
+        &record(Role::Replica),
+        None,
+        Some(why.clone()),
+        "n2",
+        POLICY,
+    );
+    assert_eq!(
+        (verdict.code, verdict.score, verdict.why),
+        (OcfCode::Degraded, Score::Withdraw, Some(why))
+    );
+}

@@ -1,0 +1,159 @@
+//! What "healthy" means: one primary, on which servers, Pacemaker and the address agree, and everybody else follows it.
+//!
+//! An error says what is missing.
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Row};
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use crate::lab::{Lab, Node, Result};
+use crate::sql::{self, Account};
+
+/// The primary of a cluster in which nothing is missing.
+pub(crate) fn whole(lab: &Lab, account: &Account) -> Result<Node> {
+    let primary = servers(lab, account)?;
+    let view = View::of(lab)?;
+    if let Some(trouble) = &view.trouble {
+        return Err(trouble.clone());
+    }
+    for node in Node::ALL {
+        if !view.online.contains(&node) {
+            return Err(format!("{node} is not online"));
+        }
+    }
+    if view.promoted != [primary] {
+        return Err(format!("{primary} is writable, but promoted: {:?}", view.promoted));
+    }
+    if view.address != [primary] {
+        return Err(format!(
+            "{primary} is writable, but the address runs on {:?}",
+            view.address
+        ));
+    }
+    if view.unpromoted.len() != Node::ALL.len() - 1 {
+        return Err(format!("unpromoted are only {:?}", view.unpromoted));
+    }
+    Ok(primary)
+}
+
+/// What the servers say, and the one behind the address, without a question to Pacemaker. Returns the primary.
+pub(crate) fn servers(lab: &Lab, account: &Account) -> Result<Node> {
+    let mut primary = None;
+    let mut replicas = Vec::new();
+    for node in Node::ALL {
+        let mut connection = sql::visit(lab, node, account)?;
+        let read_only: u8 = sql::ask(&mut connection, node, "SELECT @@GLOBAL.read_only")?;
+        if read_only == 1 {
+            replicas.push((node, connection));
+        } else if let Some((other, _)) = primary.replace((node, connection)) {
+            return Err(format!("{other} and {node} are both writable"));
+        }
+    }
+    let (primary, mut connection) = primary.ok_or("no server is writable")?;
+    for (node, connection) in &mut replicas {
+        require_following(*node, connection, primary)?;
+    }
+    let clients = "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS \
+                   WHERE VARIABLE_NAME = 'Rpl_semi_sync_master_clients'";
+    let clients: u64 = sql::ask(&mut connection, primary, clients)?;
+    if clients < replicas.len() as u64 {
+        return Err(format!("only {clients} replicas of {primary} acknowledge"));
+    }
+    let behind = behind_address(lab)?;
+    if behind != primary {
+        return Err(format!("{primary} is writable, but behind the address is {behind}"));
+    }
+    Ok(primary)
+}
+
+fn require_following(node: Node, connection: &mut Conn, primary: Node) -> Result<()> {
+    let row: Option<Row> = connection
+        .query_first("SHOW REPLICA STATUS")
+        .map_err(|error| format!("{node}: {error}"))?;
+    let row = row.ok_or_else(|| format!("{node} follows nobody"))?;
+    let text = |column: &str| row.get::<String, _>(column).unwrap_or_default();
+    let source = text("Master_Host");
+    let threads = (text("Slave_IO_Running"), text("Slave_SQL_Running"));
+    if source != primary.to_string() {
+        return Err(format!("{node} follows {source}, not {primary}"));
+    }
+    if threads != ("Yes".to_owned(), "Yes".to_owned()) {
+        return Err(format!(
+            "{node} does not replicate: receiver {}, applier {}",
+            threads.0, threads.1
+        ));
+    }
+    Ok(())
+}
+
+fn behind_address(lab: &Lab) -> Result<Node> {
+    let problem = |error: mysql::Error| format!("the address does not answer: {error}");
+    let limit = std::time::Duration::from_secs(1);
+    let mut connection = sql::connect(&lab.floating_address(), &Account::app(), limit).map_err(problem)?;
+    let server: Option<u64> = connection.query_first("SELECT @@server_id").map_err(problem)?;
+    server
+        .and_then(Node::of_server)
+        .ok_or_else(|| format!("behind the address is server {server:?}"))
+}
+
+/// What Pacemaker shows.
+#[derive(Debug, Default)]
+struct View {
+    online: Vec<Node>,
+    promoted: Vec<Node>,
+    unpromoted: Vec<Node>,
+    address: Vec<Node>,
+    /// A failure that Pacemaker still remembers, and that would influence its next decision.
+    trouble: Option<String>,
+}
+
+impl View {
+    fn of(lab: &Lab) -> Result<View> {
+        View::parse(&lab.exec_anywhere(&["crm_mon", "--output-as=xml"])?)
+    }
+
+    fn parse(xml: &str) -> Result<View> {
+        let mut reader = Reader::from_str(xml);
+        let mut view = View::default();
+        let mut section = String::new();
+        let mut resource = (String::new(), String::new());
+        loop {
+            let event = reader.read_event().map_err(|error| format!("crm_mon: {error}"))?;
+            let (Event::Start(element) | Event::Empty(element)) = &event else {
+                if matches!(event, Event::Eof) {
+                    return Ok(view);
+                }
+                continue;
+            };
+            let text = |name: &str| attribute(element, name);
+            match element.name().as_ref() {
+                name @ ("nodes" | "resources" | "node_attributes" | "node_history") => section = name.to_owned(),
+                "node" if section == "nodes" => {
+                    let ready = text("online") == "true" && text("pending") == "false";
+                    view.online.extend(Node::named(&text("name")).filter(|_| ready));
+                }
+                "resource" => resource = (text("id"), text("role")),
+                "node" if section == "resources" => view.runs(&resource, Node::named(&text("name"))),
+                "failure" => view.trouble = Some(format!("Pacemaker remembers a failure: {}", text("op_key"))),
+                _ => {}
+            }
+        }
+    }
+
+    fn runs(&mut self, (resource, role): &(String, String), node: Option<Node>) {
+        match (resource.as_str(), role.as_str()) {
+            ("db", "Promoted") => self.promoted.extend(node),
+            ("db", "Unpromoted") => self.unpromoted.extend(node),
+            ("db-ip", "Started") => self.address.extend(node),
+            _ => {}
+        }
+    }
+}
+
+fn attribute(element: &BytesStart<'_>, name: &str) -> String {
+    let attribute = element.try_get_attribute(name).ok().flatten();
+    attribute
+        .and_then(|attribute| attribute.normalized_value(quick_xml::XmlVersion::Explicit1_0).ok())
+        .map_or_else(String::new, String::from)
+}

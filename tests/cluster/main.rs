@@ -1,0 +1,188 @@
+//! A real cluster in the lab, real servers, real fencing, clients that write all the time, and a fault.
+//!
+//! Without an argument, or with names of acts, every act is a test. `demo` tells the story of each instead.
+//! Needs Docker and a staged build: `tests/setup`, `make stage`.
+
+mod acts;
+mod health;
+mod lab;
+mod report;
+mod screen;
+mod sql;
+mod timeline;
+mod verify;
+mod witness;
+mod writer;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use acts::{Act, Stage};
+use lab::{Lab, Result};
+use report::Report;
+use screen::{Colour, Screen};
+
+const USAGE: &str = "usage: cluster [demo] [--keep] [--repeat N] [ACT...]
+acts: server-killed, power-off, switchover, server-frozen (default: all)
+  demo        show every act as it goes, with its timeline
+  --keep      leave the lab running at the end (or KEEP=1)
+  --repeat N  play everything N times and print medians";
+
+struct Arguments {
+    demo: bool,
+    keep: bool,
+    repeat: usize,
+    acts: Vec<Act>,
+}
+
+fn main() -> ExitCode {
+    let arguments = match parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(problem) => {
+            Screen::new(false).say(&format!("{problem}\n{USAGE}"));
+            return ExitCode::from(2);
+        }
+    };
+    let lab = Lab::from_environment();
+    let screen = Screen::new(arguments.demo);
+    let well = if arguments.demo {
+        demo(&screen, &lab, &arguments)
+    } else {
+        test(&screen, &lab, &arguments)
+    };
+    if arguments.keep {
+        screen.say("the lab is kept: `vagrant/lab status` shows it, `vagrant/lab down` removes it");
+    } else {
+        screen.step("removing the lab");
+        if let Err(problem) = lab.down() {
+            screen.say(&problem);
+        }
+        screen.say("");
+    }
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn parse(words: impl Iterator<Item = String>) -> Result<Arguments> {
+    let mut arguments = Arguments {
+        demo: false,
+        keep: lab::wants_to_keep(),
+        repeat: 1,
+        acts: Vec::new(),
+    };
+    let mut words = words.peekable();
+    arguments.demo = words.next_if(|word| word == "demo").is_some();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--keep" => arguments.keep = true,
+            "--repeat" => {
+                let times = words.next().and_then(|times| times.parse().ok());
+                arguments.repeat = times.filter(|times| *times > 0).ok_or("--repeat needs a number")?;
+            }
+            // What `cargo test` may pass to every test program.
+            "--nocapture" | "--quiet" | "--test-threads=1" => {}
+            name => arguments
+                .acts
+                .push(Act::named(name).ok_or_else(|| format!("unknown: {name}"))?),
+        }
+    }
+    if arguments.acts.is_empty() {
+        arguments.acts = Act::ALL.to_vec();
+    }
+    Ok(arguments)
+}
+
+/// All acts, as often as they are wanted.
+fn programme(arguments: &Arguments) -> impl Iterator<Item = Act> + '_ {
+    (0..arguments.repeat).flat_map(|_| arguments.acts.iter().copied())
+}
+
+fn demo(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
+    screen.say(&screen.paint(
+        Colour::Bold,
+        "baton: three nodes, one primary, eight clients that write all the time",
+    ));
+    let mut reports: Vec<Report> = Vec::new();
+    let played = play_all(screen, lab, arguments, &mut reports);
+    report::table(screen, &reports);
+    if arguments.repeat > 1 {
+        report::medians(screen, &reports);
+    }
+    if let Err(problem) = &played {
+        screen.say(&screen.paint(Colour::Red, problem));
+    }
+    played.is_ok() && reports.iter().all(|report| report.broken().is_empty())
+}
+
+fn play_all(screen: &Screen, lab: &Lab, arguments: &Arguments, reports: &mut Vec<Report>) -> Result<()> {
+    let mut stage = Stage::set(screen, lab)?;
+    for act in programme(arguments) {
+        for report in stage.play(act)? {
+            report.show(screen);
+            reports.push(report);
+        }
+    }
+    Ok(())
+}
+
+fn test(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
+    let began = Instant::now();
+    screen.say(&format!("\nrunning {} tests", programme(arguments).count()));
+    let mut reports: Vec<Report> = Vec::new();
+    let mut stage = None;
+    let mut failed = 0;
+    for act in programme(arguments) {
+        let played = test_act(screen, lab, &mut stage, act);
+        let name = act.name().replace('-', "_");
+        let problems = match played {
+            Ok(played) => {
+                let problems = played
+                    .iter()
+                    .flat_map(Report::broken)
+                    .chain(played.iter().filter_map(Report::slow));
+                let problems: Vec<String> = problems.collect();
+                reports.extend(played);
+                problems
+            }
+            Err(problem) => vec![problem],
+        };
+        let verdict = if problems.is_empty() {
+            screen.paint(Colour::Green, "ok")
+        } else {
+            screen.paint(Colour::Red, "FAILED")
+        };
+        screen.say(&format!("test {name} ... {verdict}"));
+        for report in reports.iter().rev().take_while(|report| report.act == act) {
+            screen.say(&format!("  {}", report.summary()));
+        }
+        for problem in &problems {
+            screen.say(&format!("  {problem}"));
+        }
+        if !problems.is_empty() {
+            failed += 1;
+            let logs = lab.directory_for_logs(act.name());
+            match lab.pull(&logs) {
+                Ok(()) => screen.say(&format!("  logs are in {}", logs.display())),
+                Err(problem) => screen.say(&format!("  no logs: {problem}")),
+            }
+            // What is broken must not break the next one.
+            stage = None;
+        }
+    }
+    if arguments.repeat > 1 {
+        report::medians(screen, &reports);
+    }
+    let verdict = if failed == 0 { "ok" } else { "FAILED" };
+    screen.say(&format!(
+        "\ntest result: {verdict}. {} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out; finished in {:.2} s",
+        programme(arguments).count() - failed,
+        began.elapsed().as_secs_f64()
+    ));
+    failed == 0
+}
+
+fn test_act<'a>(screen: &'a Screen, lab: &'a Lab, stage: &mut Option<Stage<'a>>, act: Act) -> Result<Vec<Report>> {
+    if stage.is_none() {
+        *stage = Some(Stage::set(screen, lab)?);
+    }
+    stage.as_mut().map_or_else(|| Ok(Vec::new()), |stage| stage.play(act))
+}

@@ -1,0 +1,181 @@
+//! What is told of an act: its timeline, one line that sums it up, and a table of all.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::acts::Act;
+use crate::lab::Node;
+use crate::screen::{Colour, Screen};
+use crate::timeline::Entry;
+use crate::verify::Verdict;
+
+/// One change of the primary.
+pub(crate) struct Report {
+    pub(crate) act: Act,
+    pub(crate) title: String,
+    pub(crate) began: OffsetDateTime,
+    pub(crate) gap: Option<Duration>,
+    pub(crate) acknowledged: usize,
+    /// None if it could not be found out.
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) two_writable: usize,
+    pub(crate) old: Node,
+    pub(crate) new: Option<Node>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) problems: Vec<String>,
+}
+
+impl Report {
+    /// Promises that were broken: a sentence each.
+    pub(crate) fn broken(&self) -> Vec<String> {
+        let mut broken = self.problems.clone();
+        for (node, missing) in self.verdict.iter().flat_map(|verdict| &verdict.missing) {
+            broken.push(format!("{missing} acknowledged writes are missing on {node}"));
+        }
+        if self.two_writable > 0 {
+            broken.push(format!(
+                "two servers were writable together, {} times",
+                self.two_writable
+            ));
+        }
+        if self.acknowledged == 0 {
+            broken.push("nothing was written".to_owned());
+        }
+        broken
+    }
+
+    /// Too long a gap.
+    pub(crate) fn slow(&self) -> Option<String> {
+        let gap = self.gap.filter(|gap| *gap > self.act.bound())?;
+        Some(format!(
+            "clients could not write for {}, more than {}",
+            millis(gap),
+            millis(self.act.bound())
+        ))
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        format!(
+            "{}: longest gap seen by the client {}, acknowledged writes {}, lost writes {}, moments with two writable \
+             servers {}, old primary {}, new primary {}",
+            self.act.name(),
+            self.gap.map_or_else(|| "unknown".to_owned(), millis),
+            self.acknowledged,
+            self.lost(),
+            self.two_writable,
+            self.old,
+            self.new_primary(),
+        )
+    }
+
+    /// The timeline, and what went wrong.
+    pub(crate) fn show(&self, screen: &Screen) {
+        screen.say("");
+        screen.say(&screen.paint(Colour::Bold, &format!("{}: {}", self.act.name(), self.title)));
+        screen.say(&self.line(self.began, None, "injected", &self.title));
+        for entry in &self.entries {
+            let line = self.line(entry.at, entry.node, entry.phase, &entry.what);
+            let colour = if entry.node.is_none() {
+                Colour::Bold
+            } else {
+                Colour::Dim
+            };
+            screen.say(&screen.paint(colour, &line));
+        }
+        for problem in self.broken().iter().chain(self.slow().iter()) {
+            screen.say(&screen.paint(Colour::Red, &format!("  {problem}")));
+        }
+        screen.say(&self.summary());
+    }
+
+    fn line(&self, at: OffsetDateTime, node: Option<Node>, phase: &str, what: &str) -> String {
+        let offset = (at - self.began).whole_milliseconds();
+        let node = node.map_or_else(|| "-".to_owned(), |node| node.to_string());
+        format!("{offset:>8} ms  {node:<3} {phase:<13} {what}")
+            .trim_end()
+            .to_owned()
+    }
+
+    fn lost(&self) -> String {
+        self.verdict
+            .as_ref()
+            .map_or_else(|| "unknown".to_owned(), |verdict| verdict.lost.to_string())
+    }
+
+    fn new_primary(&self) -> String {
+        self.new.map_or_else(|| "none".to_owned(), |node| node.to_string())
+    }
+}
+
+/// The table at the end of the demo.
+pub(crate) fn table(screen: &Screen, reports: &[Report]) {
+    let row = |cells: [&str; 7]| {
+        let [act, gap, acknowledged, lost, two, primary, verdict] = cells;
+        format!("{act:<14} {gap:>11} {acknowledged:>13} {lost:>5} {two:>13}  {primary:<10} {verdict}")
+    };
+    screen.say("");
+    let head = row([
+        "act",
+        "longest gap",
+        "acknowledged",
+        "lost",
+        "two writable",
+        "primary",
+        "",
+    ]);
+    screen.say(&screen.paint(Colour::Bold, &head));
+    for report in reports {
+        let verdict = if report.broken().is_empty() {
+            screen.paint(Colour::Green, "ok")
+        } else {
+            screen.paint(Colour::Red, "BROKEN")
+        };
+        screen.say(&row([
+            report.act.name(),
+            &report.gap.map_or_else(|| "unknown".to_owned(), millis),
+            &report.acknowledged.to_string(),
+            &report.lost(),
+            &report.two_writable.to_string(),
+            &format!("{} -> {}", report.old, report.new_primary()),
+            &verdict,
+        ]));
+    }
+}
+
+/// The median gap of every act that was played, when acts are repeated.
+pub(crate) fn medians(screen: &Screen, reports: &[Report]) {
+    screen.say("");
+    for act in Act::ALL {
+        let mut gaps: Vec<Duration> = reports
+            .iter()
+            .filter(|report| report.act == act)
+            .filter_map(|report| report.gap)
+            .collect();
+        gaps.sort();
+        if let (Some(best), Some(worst)) = (gaps.first(), gaps.last()) {
+            screen.say(&format!(
+                "{:<14} median gap {:>8} of {}, from {} to {}",
+                act.name(),
+                millis(median(&gaps)),
+                gaps.len(),
+                millis(*best),
+                millis(*worst)
+            ));
+        }
+    }
+}
+
+/// Of sorted values, at least one.
+fn median(sorted: &[Duration]) -> Duration {
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        (sorted[middle - 1] + sorted[middle]) / 2
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> String {
+    format!("{} ms", duration.as_millis())
+}
