@@ -246,7 +246,7 @@ fn to_row(row: mysql::Row) -> Row {
         .iter()
         .map(|column| column.name_str().into_owned())
         .collect();
-    let values = row.unwrap().into_iter().map(to_text);
+    let values = mysql::Row::unwrap(row).into_iter().map(to_text);
     Row(names.into_iter().zip(values).collect())
 }
 
