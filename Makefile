@@ -1,6 +1,6 @@
 # Each target is one or two commands; `make help` lists them.
 TARGET  := x86_64-unknown-linux-gnu
-BINARY  := target/$(TARGET)/release/baton
+BINARY  := $(or $(CARGO_TARGET_DIR),target)/$(TARGET)/release/baton
 DESTDIR ?=
 PREFIX  ?= /usr
 OCF_DIR ?= $(PREFIX)/lib/ocf/resource.d/baton
