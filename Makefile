@@ -27,7 +27,8 @@ test: ## every test, on real clusters too; installs what is missing
 
 demo: ## a real failover under load, four times, with its timeline; installs what is missing
 	tests/setup
-	cargo test --release --test cluster -- demo $(ARGS)
+	$(MAKE) --no-print-directory stage
+	cargo test --quiet --test cluster -- demo $(ARGS)
 
 bench: ## measurements against the incumbents, in the same lab with the same client
 	tests/setup
