@@ -1,6 +1,6 @@
 # Each target is one or two commands; `make help` lists them.
 TARGET  := x86_64-unknown-linux-gnu
-BINARY  := target/$(TARGET)/release/baton
+BINARY  := $(or $(CARGO_TARGET_DIR),target)/$(TARGET)/release/baton
 DESTDIR ?=
 PREFIX  ?= /usr
 OCF_DIR ?= $(PREFIX)/lib/ocf/resource.d/baton
@@ -27,7 +27,8 @@ test: ## every test, on real clusters too; installs what is missing
 
 demo: ## a real failover under load, four times, with its timeline; installs what is missing
 	tests/setup
-	cargo test --release --test cluster -- demo $(ARGS)
+	$(MAKE) --no-print-directory stage
+	cargo test --quiet --test cluster -- demo $(ARGS)
 
 bench: ## measurements against the incumbents, in the same lab with the same client
 	tests/setup

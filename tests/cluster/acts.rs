@@ -139,7 +139,8 @@ impl<'a> Stage<'a> {
         let new = outcome.map_err(|problem| problems.push(problem)).ok();
         pause(AFTERWARDS);
         let end = Instant::now();
-        let acknowledged = writers.finish()?;
+        let heard = writers.finish()?;
+        let acknowledged = heard.acknowledged;
         let samples = witness.finish()?;
 
         problems.extend(self.whole("waiting until all nodes are back").err());
@@ -154,6 +155,7 @@ impl<'a> Stage<'a> {
                 client_entry(mark, gap.to, "the first write after the gap is acknowledged"),
             ]
         }));
+        entries.extend(failures(mark, &heard.failures));
         entries.sort_by_key(|entry| entry.at);
         Ok(Report {
             act,
@@ -219,6 +221,20 @@ impl<'a> Stage<'a> {
             .wait(&what, WHOLE, || health::servers(self.lab, &self.account))
             .map(drop)
     }
+}
+
+/// What clients were told instead of an acknowledgement: each error when it first came.
+fn failures(mark: Mark, failures: &[(Instant, String)]) -> Vec<Entry> {
+    let mut told: Vec<(Instant, &str, usize)> = Vec::new();
+    for (at, error) in failures.iter().filter(|(at, _)| *at >= mark.instant) {
+        match told.iter_mut().find(|(_, known, _)| known == error) {
+            Some((_, _, times)) => *times += 1,
+            None => told.push((*at, error, 1)),
+        }
+    }
+    told.into_iter()
+        .map(|(at, error, times)| client_entry(mark, at, &format!("{error} (the first of {times})")))
+        .collect()
 }
 
 fn client_entry(mark: Mark, instant: Instant, what: &str) -> Entry {

@@ -99,13 +99,13 @@ fn behind_address(lab: &Lab) -> Result<Node> {
 
 /// What Pacemaker shows.
 #[derive(Debug, Default)]
-struct View {
-    online: Vec<Node>,
-    promoted: Vec<Node>,
-    unpromoted: Vec<Node>,
-    address: Vec<Node>,
+pub(crate) struct View {
+    pub(crate) online: Vec<Node>,
+    pub(crate) promoted: Vec<Node>,
+    pub(crate) unpromoted: Vec<Node>,
+    pub(crate) address: Vec<Node>,
     /// A failure that Pacemaker still remembers, and that would influence its next decision.
-    trouble: Option<String>,
+    pub(crate) trouble: Option<String>,
 }
 
 impl View {
@@ -113,7 +113,7 @@ impl View {
         View::parse(&lab.exec_anywhere(&["crm_mon", "--output-as=xml"])?)
     }
 
-    fn parse(xml: &str) -> Result<View> {
+    pub(crate) fn parse(xml: &str) -> Result<View> {
         let mut reader = Reader::from_str(xml);
         let mut view = View::default();
         let mut section = String::new();

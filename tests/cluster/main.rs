@@ -4,6 +4,7 @@
 //! Needs Docker and a staged build: `tests/setup`, `make stage`.
 
 mod acts;
+mod checks;
 mod health;
 mod lab;
 mod report;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use acts::{Act, Stage};
+use checks::CHECKS;
 use lab::{Lab, Result};
 use report::Report;
 use screen::{Colour, Screen};
@@ -85,15 +87,17 @@ fn parse(words: impl Iterator<Item = String>) -> Result<Arguments> {
                 .push(Act::named(name).ok_or_else(|| format!("unknown: {name}"))?),
         }
     }
-    if arguments.acts.is_empty() {
-        arguments.acts = Act::ALL.to_vec();
-    }
     Ok(arguments)
 }
 
-/// All acts, as often as they are wanted.
+/// The wanted acts, as often as they are wanted.
 fn programme(arguments: &Arguments) -> impl Iterator<Item = Act> + '_ {
-    (0..arguments.repeat).flat_map(|_| arguments.acts.iter().copied())
+    let acts: &[Act] = if arguments.acts.is_empty() {
+        &Act::ALL
+    } else {
+        &arguments.acts
+    };
+    (0..arguments.repeat).flat_map(|_| acts.iter().copied())
 }
 
 fn demo(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
@@ -126,63 +130,92 @@ fn play_all(screen: &Screen, lab: &Lab, arguments: &Arguments, reports: &mut Vec
 
 fn test(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
     let began = Instant::now();
-    screen.say(&format!("\nrunning {} tests", programme(arguments).count()));
+    // Whoever names acts wants those.
+    let checks = if arguments.acts.is_empty() { CHECKS } else { &[] };
+    let tests = checks.len() + programme(arguments).count();
+    screen.say(&format!("\nrunning {tests} tests"));
+    let mut failed = 0;
+    for (name, check) in checks {
+        let well = check();
+        failed += usize::from(!well);
+        screen.say(&format!("test {name} ... {}", verdict(screen, well)));
+    }
     let mut reports: Vec<Report> = Vec::new();
     let mut stage = None;
-    let mut failed = 0;
     for act in programme(arguments) {
-        let played = test_act(screen, lab, &mut stage, act);
-        let name = act.name().replace('-', "_");
-        let problems = match played {
-            Ok(played) => {
-                let problems = played
-                    .iter()
-                    .flat_map(Report::broken)
-                    .chain(played.iter().filter_map(Report::slow));
-                let problems: Vec<String> = problems.collect();
-                reports.extend(played);
-                problems
-            }
-            Err(problem) => vec![problem],
-        };
-        let verdict = if problems.is_empty() {
-            screen.paint(Colour::Green, "ok")
-        } else {
-            screen.paint(Colour::Red, "FAILED")
-        };
-        screen.say(&format!("test {name} ... {verdict}"));
-        for report in reports.iter().rev().take_while(|report| report.act == act) {
-            screen.say(&format!("  {}", report.summary()));
-        }
-        for problem in &problems {
-            screen.say(&format!("  {problem}"));
-        }
-        if !problems.is_empty() {
-            failed += 1;
-            let logs = lab.directory_for_logs(act.name());
-            match lab.pull(&logs) {
-                Ok(()) => screen.say(&format!("  logs are in {}", logs.display())),
-                Err(problem) => screen.say(&format!("  no logs: {problem}")),
-            }
-            // What is broken must not break the next one.
-            stage = None;
-        }
+        let well = test_act(screen, lab, &mut stage, act, &mut reports);
+        failed += usize::from(!well);
     }
     if arguments.repeat > 1 {
         report::medians(screen, &reports);
     }
-    let verdict = if failed == 0 { "ok" } else { "FAILED" };
     screen.say(&format!(
-        "\ntest result: {verdict}. {} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out; finished in {:.2} s",
-        programme(arguments).count() - failed,
+        "\ntest result: {}. {} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out; finished in {:.2} s",
+        verdict(screen, failed == 0),
+        tests - failed,
         began.elapsed().as_secs_f64()
     ));
     failed == 0
 }
 
-fn test_act<'a>(screen: &'a Screen, lab: &'a Lab, stage: &mut Option<Stage<'a>>, act: Act) -> Result<Vec<Report>> {
+fn verdict(screen: &Screen, well: bool) -> String {
+    if well {
+        screen.paint(Colour::Green, "ok")
+    } else {
+        screen.paint(Colour::Red, "FAILED")
+    }
+}
+
+/// Plays an act, says how it went, and keeps what is needed to find out why it failed.
+fn test_act<'a>(
+    screen: &'a Screen,
+    lab: &'a Lab,
+    stage: &mut Option<Stage<'a>>,
+    act: Act,
+    reports: &mut Vec<Report>,
+) -> bool {
+    let played = play_on(screen, lab, stage, act);
+    let problems: Vec<String> = match &played {
+        Ok(played) => {
+            let slow = played.iter().filter_map(Report::slow);
+            played.iter().flat_map(Report::broken).chain(slow).collect()
+        }
+        Err(problem) => vec![problem.clone()],
+    };
+    let well = problems.is_empty();
+    let name = act.name().replace('-', "_");
+    screen.say(&format!("test {name} ... {}", verdict(screen, well)));
+    let played = played.unwrap_or_default();
+    for report in &played {
+        if well {
+            screen.say(&format!("  {}", report.summary()));
+        } else {
+            report.show(screen);
+        }
+    }
+    if !well {
+        // What is broken must not break the next act.
+        *stage = None;
+        if played.is_empty() {
+            screen.say(&format!("  {}", problems.join("\n  ")));
+        }
+        keep_logs(screen, lab, act);
+    }
+    reports.extend(played);
+    well
+}
+
+fn play_on<'a>(screen: &'a Screen, lab: &'a Lab, stage: &mut Option<Stage<'a>>, act: Act) -> Result<Vec<Report>> {
     if stage.is_none() {
         *stage = Some(Stage::set(screen, lab)?);
     }
     stage.as_mut().map_or_else(|| Ok(Vec::new()), |stage| stage.play(act))
+}
+
+fn keep_logs(screen: &Screen, lab: &Lab, act: Act) {
+    let logs = lab.directory_for_logs(act.name());
+    match lab.pull(&logs) {
+        Ok(()) => screen.say(&format!("  logs are in {}", logs.display())),
+        Err(problem) => screen.say(&format!("  no logs: {problem}")),
+    }
 }

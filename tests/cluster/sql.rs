@@ -33,12 +33,22 @@ impl Account {
 }
 
 pub(crate) fn connect(address: &str, account: &Account, limit: Duration) -> mysql::Result<Conn> {
+    connect_within(address, account, limit, limit)
+}
+
+/// Waits up to `connect` for the connection, and up to `limit` for every answer.
+pub(crate) fn connect_within(
+    address: &str,
+    account: &Account,
+    connect: Duration,
+    limit: Duration,
+) -> mysql::Result<Conn> {
     let options = OptsBuilder::new()
         .ip_or_hostname(Some(address))
         .user(Some(account.user))
         .pass(Some(&account.password))
         .prefer_socket(false)
-        .tcp_connect_timeout(Some(limit))
+        .tcp_connect_timeout(Some(connect))
         .read_timeout(Some(limit))
         .write_timeout(Some(limit))
         // Known beforehand, so that connecting does not ask for it.

@@ -116,7 +116,7 @@ pub(crate) fn gather(lab: &Lab, since: Mark) -> (Vec<Entry>, Vec<String>) {
     (entries, problems)
 }
 
-fn read(line: &str, node: Node, year: i32) -> Option<Entry> {
+pub(crate) fn read(line: &str, node: Node, year: i32) -> Option<Entry> {
     let (rule, rest) = RULES.iter().find_map(|rule| Some((rule, after(line, rule.words)?)))?;
     if rule.phase.is_empty() {
         return None;
@@ -140,7 +140,7 @@ fn after<'a>(line: &'a str, words: &[&str]) -> Option<&'a str> {
 }
 
 /// `Nov 21 09:48:05.123`, at the beginning of a line.
-pub(crate) fn stamp(line: &str, year: i32) -> Option<OffsetDateTime> {
+fn stamp(line: &str, year: i32) -> Option<OffsetDateTime> {
     let mut words = line.split_ascii_whitespace();
     let month = month(words.next()?)?;
     let day = words.next()?.parse().ok()?;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use crate::lab::{Lab, Result};
@@ -14,8 +15,12 @@ use crate::screen::pause;
 use crate::sql::{self, Account};
 
 pub(crate) const WRITERS: u32 = 8;
-/// How long a client waits for any answer before it tries a new connection.
+/// How long a client waits for an answer before it tries a new connection.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long, at least, a client waits for a connection. A lost request for one is repeated after a second: who waits
+/// for that measures TCP. Each writer waits a little longer than the one before, so that they do not try in step.
+const CONNECT: Duration = Duration::from_millis(100);
+const STAGGER: Duration = Duration::from_millis(12);
 /// Between two attempts.
 const RETRY: Duration = Duration::from_millis(5);
 
@@ -32,12 +37,21 @@ pub(crate) struct Acknowledged {
     pub(crate) at: Instant,
 }
 
+/// What clients were told.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// In the order in which they came.
+    pub(crate) acknowledged: Vec<Acknowledged>,
+    /// Errors, in the order in which they came.
+    pub(crate) failures: Vec<(Instant, String)>,
+}
+
 pub(crate) struct Writers {
     stop: Arc<AtomicBool>,
     began: Instant,
     /// Microseconds from `began` to the latest acknowledgement.
     latest: Arc<AtomicU64>,
-    threads: Vec<JoinHandle<Vec<Acknowledged>>>,
+    threads: Vec<JoinHandle<Heard>>,
 }
 
 /// The table that is written to, on the primary and so on all.
@@ -86,43 +100,66 @@ impl Writers {
         }
     }
 
-    /// All acknowledgements, in the order in which they came.
-    pub(crate) fn finish(self) -> Result<Vec<Acknowledged>> {
+    pub(crate) fn finish(self) -> Result<Heard> {
         self.stop.store(true, Ordering::Relaxed);
-        let mut all = Vec::new();
+        let mut all = Heard::default();
         for thread in self.threads {
-            all.extend(thread.join().map_err(|_| "a writer broke down")?);
+            let heard = thread.join().map_err(|_| "a writer broke down")?;
+            all.acknowledged.extend(heard.acknowledged);
+            all.failures.extend(heard.failures);
         }
-        all.sort_by_key(|acknowledged| acknowledged.at);
+        all.acknowledged.sort_by_key(|acknowledged| acknowledged.at);
+        all.failures.sort_by_key(|(at, _)| *at);
         Ok(all)
     }
 }
 
-fn write_until(stop: &AtomicBool, address: &str, writer: u32, mut heard: impl FnMut(Instant)) -> Vec<Acknowledged> {
+fn write_until(stop: &AtomicBool, address: &str, writer: u32, mut notice: impl FnMut(Instant)) -> Heard {
     let account = Account::app();
-    let mut acknowledged = Vec::new();
+    let connect = CONNECT + STAGGER * (writer % WRITERS);
+    let mut heard = Heard::default();
     let mut number = 0;
     while !stop.load(Ordering::Relaxed) {
-        let Ok(mut connection) = sql::connect(address, &account, PATIENCE) else {
-            pause(RETRY);
-            continue;
-        };
-        while !stop.load(Ordering::Relaxed) {
-            number += 1;
-            let insert = format!("INSERT INTO app.writes VALUES ({writer}, {number})");
-            if connection.query_drop(insert).is_err() {
-                break;
+        match sql::connect_within(address, &account, connect, PATIENCE) {
+            Ok(connection) => {
+                let failure = insert_until(stop, connection, writer, &mut number, |acknowledged| {
+                    notice(acknowledged.at);
+                    heard.acknowledged.push(acknowledged);
+                });
+                let failure = failure.map(|error| (Instant::now(), format!("writing: {error}")));
+                heard.failures.extend(failure);
             }
-            let at = Instant::now();
-            heard(at);
-            acknowledged.push(Acknowledged {
-                key: Key { writer, number },
-                at,
-            });
+            Err(error) => heard.failures.push((Instant::now(), format!("connecting: {error}"))),
         }
         pause(RETRY);
     }
-    acknowledged
+    heard
+}
+
+/// Inserts until the connection fails; returns how.
+fn insert_until(
+    stop: &AtomicBool,
+    mut connection: Conn,
+    writer: u32,
+    number: &mut u64,
+    mut confirmed: impl FnMut(Acknowledged),
+) -> Option<mysql::Error> {
+    while !stop.load(Ordering::Relaxed) {
+        *number += 1;
+        let key = Key {
+            writer,
+            number: *number,
+        };
+        let insert = format!("INSERT INTO app.writes VALUES ({}, {})", key.writer, key.number);
+        if let Err(error) = connection.query_drop(insert) {
+            return Some(error);
+        }
+        confirmed(Acknowledged {
+            key,
+            at: Instant::now(),
+        });
+    }
+    None
 }
 
 /// A time without acknowledgements.
