@@ -51,6 +51,20 @@ pub(crate) fn find(datadir: &Path) -> Result<Liveness> {
     Ok(working.next().map_or(Liveness::Absent, Liveness::Running))
 }
 
+/// The server that owns the data directory, once one that is dying is gone. The kernel frees the memory of a killed
+/// server before its locks, which takes milliseconds, or much longer for a large one: then it is still there.
+pub(crate) fn find_living(datadir: &Path, deadline: Deadline) -> Result<Liveness> {
+    let settled = deadline.poll("the end of a dying server", Duration::from_millis(5), || {
+        let found = find(datadir)?;
+        let dying = matches!(&found, Liveness::Running(server) if !server.is_alive());
+        Ok((!dying).then_some(found))
+    });
+    match settled {
+        Err(Error::Timeout { .. }) => find(datadir),
+        other => other,
+    }
+}
+
 /// The server program.
 pub(crate) fn binary(config: &Config) -> Result<PathBuf> {
     let found = match &config.binary {

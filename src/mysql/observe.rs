@@ -9,10 +9,14 @@ use super::sql::{Address, Connection};
 use super::state::{Answer, Liveness, Seen, Server, Vote};
 use crate::cluster::Cluster;
 use crate::error::{During, Error, Result};
+use crate::sys::deadline::Deadline;
+
+/// A killed server is usually gone after this time; waiting longer would delay its successor.
+const DYING: Duration = Duration::from_millis(200);
 
 /// Looks at the local server: process first, then what it answers within `limit`.
 pub(crate) fn local(config: &Config, limit: Duration) -> Result<Seen> {
-    match daemon::find(&config.datadir)? {
+    match daemon::find_living(&config.datadir, Deadline::after(limit.min(DYING)))? {
         Liveness::Absent => Ok(Seen::Absent),
         Liveness::Running(process) => Ok(Seen::Running(process, answer(config, limit)?)),
     }

@@ -246,7 +246,7 @@ fn to_row(row: mysql::Row) -> Row {
         .iter()
         .map(|column| column.name_str().into_owned())
         .collect();
-    let values = row.unwrap().into_iter().map(to_text);
+    let values = mysql::Row::unwrap(row).into_iter().map(to_text);
     Row(names.into_iter().zip(values).collect())
 }
 
@@ -279,7 +279,7 @@ fn classify(error: mysql::Error, shown: &str, address: &Address) -> Error {
             code: 0,
             message: format!("the account asks for authentication by {plugin}, which this client does not know"),
         },
-        mysql::Error::IoError(error) if is_timeout(&error) => Error::Connection {
+        error if is_timeout(&error) => Error::Connection {
             address: address.to_string(),
             message: format!("no answer in time while {shown}"),
         },
@@ -290,11 +290,22 @@ fn classify(error: mysql::Error, shown: &str, address: &Address) -> Error {
     }
 }
 
-fn is_timeout(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-    )
+/// The driver hides the error of a socket in another one as long as it is connecting.
+fn is_timeout(error: &mysql::Error) -> bool {
+    use std::error::Error;
+    let io = if let mysql::Error::IoError(error) = error {
+        Some(error)
+    } else if let mysql::Error::CodecError(error) = error {
+        error.source().and_then(|source| source.downcast_ref())
+    } else {
+        None
+    };
+    io.is_some_and(|error: &std::io::Error| {
+        matches!(
+            error.kind(),
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+        )
+    })
 }
 
 #[cfg(test)]

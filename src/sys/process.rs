@@ -23,8 +23,11 @@ pub(crate) struct Process {
     state: char,
 }
 
+/// PF_EXITING of the kernel: the process was ended, and may still look alive while its memory is given back.
+const EXITING: u64 = 0x4;
+
 impl Process {
-    /// The process with this pid; none when there is none or only its zombie is left.
+    /// The process with this pid; none when there is none or only its remains are left.
     pub(crate) fn find(pid: i32) -> Option<Process> {
         Process::read(pid).filter(|process| !matches!(process.state, 'Z' | 'X' | 'x'))
     }
@@ -34,7 +37,9 @@ impl Process {
         // The command name may hold blanks and parentheses: fields start after the last one.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?.chars().next()?;
-        let started = fields.nth(18)?.parse().ok()?;
+        let flags: u64 = fields.nth(5)?.parse().ok()?;
+        let started = fields.nth(12)?.parse().ok()?;
+        let state = if flags & EXITING == 0 { state } else { 'X' };
         Some(Process { pid, started, state })
     }
 

@@ -22,7 +22,7 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
         Some(cluster) => record::epoch(cluster, resource.instance())?,
         None => None,
     };
-    let seen = match daemon::find(&resource.config.datadir)? {
+    let seen = match daemon::find_living(&resource.config.datadir, resource.context.deadline)? {
         Liveness::Absent => Seen::Absent,
         Liveness::Running(process) => Seen::Running(process, Answer::Silent(String::new())),
     };
@@ -77,11 +77,12 @@ fn own_datadir(resource: &Resource<'_>) -> Result<Lock> {
     let owner = files::read(&owner_file)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let runs = daemon::find(&datadir)? != Liveness::Absent;
     if let Some(owner) = owner.filter(|owner| runs && owner != resource.instance()) {
-        return Err(Error::parameter(
-            "datadir",
-            &datadir.display().to_string(),
-            format!("resource {owner} already runs a server on it; every resource needs a data directory of its own"),
-        ));
+        // Not a wrong parameter: that code would stop this resource on all nodes, and a server left behind by a renamed
+        // resource is the fault of one node.
+        return Err(Error::State(format!(
+            "datadir {}: resource {owner} already runs a server on it; every resource needs a data directory of its own",
+            datadir.display()
+        )));
     }
     files::replace(&owner_file, resource.instance().as_bytes())?;
     Ok(lock)

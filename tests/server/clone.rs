@@ -1,0 +1,135 @@
+//! Instances of a promotable clone: what is told to the cluster, and semi-synchronous replication.
+
+use mysql::prelude::Queryable;
+
+use crate::support::eventually;
+use crate::support::server::{SOON, Server};
+
+#[test]
+fn the_first_promotion_writes_an_epoch_and_the_primarys_score() {
+    let server = Server::started_unpromoted();
+    let call = server.promotable();
+    call.run("monitor").expect(0);
+    let score = format!("attribute-master-{}", server.instance);
+    assert_eq!(server.told(&score).as_deref(), Some("2000"));
+    call.run("promote").expect(0);
+    let epoch = server.told(&format!("option-baton-{}-epoch", server.instance)).unwrap();
+    assert!(
+        epoch.contains("\"number\":1") && epoch.contains("\"node\":\"n1\""),
+        "{epoch}"
+    );
+    assert_eq!(server.told(&score).as_deref(), Some("100000"));
+    call.run("promote").expect(0);
+    assert_eq!(
+        server.told(&format!("option-baton-{}-epoch", server.instance)),
+        Some(epoch)
+    );
+}
+
+#[test]
+fn a_probe_tells_the_cluster_nothing() {
+    let server = Server::started_unpromoted();
+    server.promotable().meta("interval", "0").run("monitor").expect(0);
+    assert_eq!(server.told(&format!("attribute-master-{}", server.instance)), None);
+}
+
+#[test]
+fn a_server_that_is_writable_without_promotion_is_a_failed_primary() {
+    let server = Server::started_unpromoted();
+    server.ask("SET GLOBAL read_only=0");
+    server
+        .promotable()
+        .run("monitor")
+        .expect(9)
+        .says(&["writable", "read_only"]);
+    server.promotable().run("demote").expect(0);
+    assert!(server.read_only());
+    server.promotable().run("monitor").expect(0);
+}
+
+#[test]
+fn a_stopped_instance_withdraws_its_score() {
+    let server = Server::promoted();
+    server.promotable().run("stop").expect(0);
+    assert_eq!(server.told(&format!("attribute-master-{}", server.instance)), None);
+}
+
+#[test]
+fn a_promoted_server_confirms_no_commit_that_no_replica_has() {
+    let server = Server::promoted();
+    assert!(!server.read_only());
+    let commit = committing(&server);
+    assert!(!commit.is_finished(), "the commit must wait for an acknowledgement");
+    assert_eq!(
+        server.ask("SELECT COUNT(*) FROM app.t WHERE v=815"),
+        "0",
+        "nobody may see it before"
+    );
+    server
+        .promotable()
+        .run("monitor")
+        .expect(191)
+        .says(&["no replica acknowledges"]);
+    server.crash();
+    assert!(commit.join().unwrap().is_err(), "the client was told OK");
+}
+
+/// Starts a commit, and returns once it waits for an acknowledgement.
+fn committing(server: &Server) -> std::thread::JoinHandle<mysql::Result<()>> {
+    let mut app = server.app();
+    let commit = std::thread::spawn(move || app.query_drop("INSERT INTO t (v) VALUES (815)"));
+    eventually("a commit that waits for an acknowledgement", SOON, || {
+        let waiting: Option<(String, String)> = server
+            .root()
+            .query_first("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'")
+            .unwrap();
+        (waiting?.1 == "1").then_some(())
+    });
+    commit
+}
+
+#[test]
+fn demotion_ends_a_commit_that_waits_and_never_confirms_it() {
+    let server = Server::promoted();
+    let pid = server.pid();
+    let commit = committing(&server);
+    let ended = server.promotable().run("demote").expect(0);
+    assert!(ended.took.as_millis() < 3000, "{ended:?}");
+    assert!(
+        commit.join().unwrap().is_err(),
+        "the client was told OK although no replica has it"
+    );
+    assert!(server.read_only());
+    assert_eq!(server.pid(), pid, "the server obeyed and needed no kill");
+    assert_eq!(server.ask("SELECT @@rpl_semi_sync_master_enabled"), "0");
+    server.promotable().run("monitor").expect(0);
+}
+
+#[test]
+fn a_frozen_primary_confirms_nothing_after_its_demotion() {
+    let server = Server::promoted();
+    let commit = committing(&server);
+    server.freeze();
+    server.promotable().run("demote").expect(0);
+    assert!(commit.join().unwrap().is_err());
+    assert_eq!(server.pid(), None);
+}
+
+#[test]
+fn a_crashed_primary_without_successor_keeps_its_data_and_starts_closed() {
+    let server = Server::started();
+    server.app().query_drop("INSERT INTO t (v) VALUES (4711)").unwrap();
+    server.promotable().run("demote").expect(0);
+    server.promotable().run("promote").expect(0);
+    server.crash();
+    server.promotable().run("demote").expect(0);
+    server.promotable().run("stop").expect(0);
+    server.promotable().run("start").expect(0);
+    assert!(server.read_only());
+    assert_eq!(server.ask("SELECT COUNT(*) FROM app.t WHERE v=4711"), "1");
+    server.promotable().run("monitor").expect(0);
+    assert_eq!(
+        server.told(&format!("attribute-master-{}", server.instance)).as_deref(),
+        Some("5000")
+    );
+}

@@ -1,0 +1,308 @@
+//! What the black-box tests share: calling the binary as Pacemaker does, waiting for conditions, scratch directories.
+
+#![allow(dead_code, reason = "every test binary uses its own part of this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests may panic, start programs and wait"
+)]
+
+pub(crate) mod server;
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_baton");
+/// No action of a test may take longer; one that does is killed and fails its test.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// One call of the binary.
+#[derive(Clone)]
+pub(crate) struct Call {
+    program: PathBuf,
+    arg0: OsString,
+    arguments: Vec<OsString>,
+    environment: Vec<(String, String)>,
+    directory: PathBuf,
+    uid: Option<u32>,
+}
+
+/// How a call ended, and what it cost.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// -1 when it was killed.
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
+    /// User and system time, without the programs that were left running.
+    pub(crate) cpu: Duration,
+    pub(crate) resident_kib: i64,
+}
+
+/// The agent `name`, called through argv[0] with an empty environment and a name of its own.
+pub(crate) fn agent(name: &str) -> Call {
+    Call {
+        program: BINARY.into(),
+        arg0: format!("/usr/lib/ocf/resource.d/baton/{name}").into(),
+        arguments: Vec::new(),
+        environment: Vec::new(),
+        directory: "/".into(),
+        uid: None,
+    }
+    .env("OCF_RESOURCE_INSTANCE", &unique("db"))
+}
+
+/// The binary, called by another program name; `program` is the file that is executed.
+pub(crate) fn called(program: impl Into<PathBuf>, arg0: impl Into<OsString>) -> Call {
+    Call {
+        program: program.into(),
+        arg0: arg0.into(),
+        arguments: Vec::new(),
+        environment: Vec::new(),
+        directory: "/".into(),
+        uid: None,
+    }
+}
+
+impl Call {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Call {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A parameter of the resource.
+    pub(crate) fn param(self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Call {
+        let value = value.as_ref().to_str().expect("a parameter is UTF-8").to_owned();
+        self.env(&format!("OCF_RESKEY_{name}"), &value)
+    }
+
+    /// A meta attribute as Pacemaker passes it.
+    pub(crate) fn meta(self, name: &str, value: &str) -> Call {
+        self.env(&format!("OCF_RESKEY_CRM_meta_{name}"), value)
+    }
+
+    /// An instance of a promotable clone on node `n1`, with stand-ins for the cluster's tools that keep what they are
+    /// told in `state`.
+    pub(crate) fn promotable(self, state: &Path) -> Call {
+        self.meta("promotable", "true")
+            .meta("notify", "true")
+            .meta("interval", "1000")
+            .meta("on_node", "n1")
+            .env("PATH", "/usr/bin:/bin")
+            .env("HA_SBIN_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stubs"))
+            .env("STUB_STATE", state.to_str().unwrap())
+    }
+
+    pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Call {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    pub(crate) fn by_user(mut self, uid: u32) -> Call {
+        self.uid = Some(uid);
+        self
+    }
+
+    pub(crate) fn in_directory(mut self, directory: impl Into<PathBuf>) -> Call {
+        self.directory = directory.into();
+        self
+    }
+
+    pub(crate) fn instance(&self) -> String {
+        let name = "OCF_RESOURCE_INSTANCE";
+        let found = self.environment.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn run(&self, action: &str) -> Ended {
+        run(self.clone().first(action).command())
+    }
+
+    /// Runs with the given arguments alone.
+    pub(crate) fn run_bare(&self) -> Ended {
+        run(self.command())
+    }
+
+    fn first(mut self, action: &str) -> Call {
+        self.arguments.insert(0, action.into());
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .arg0(&self.arg0)
+            .args(&self.arguments)
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.directory)
+            .stdin(Stdio::null());
+        if let Some(uid) = self.uid {
+            command.uid(uid).gid(uid);
+        }
+        command
+    }
+}
+
+impl Ended {
+    /// The sentence that Pacemaker shows: the last one with the prefix.
+    pub(crate) fn reason(&self) -> &str {
+        let last = self
+            .stderr
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix("ocf-exit-reason:"));
+        last.unwrap_or_else(|| panic!("no exit reason: {self:?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Ended {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says(self, words: &[&str]) -> Ended {
+        let reason = self.reason();
+        for word in words {
+            assert!(reason.contains(word), "\"{word}\" is not in the reason: {reason}");
+        }
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn within(self, limit: Duration) -> Ended {
+        assert!(self.took <= limit, "took {:?}, allowed {limit:?}: {self:#?}", self.took);
+        self
+    }
+}
+
+/// Runs a command to its end.
+#[expect(clippy::zombie_processes, reason = "wait4 reaps it")]
+pub(crate) fn run(mut command: Command) -> Ended {
+    let shown = format!("{command:?}");
+    let started = Instant::now();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
+    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let pid = child.id().cast_signed();
+    let (ended, watch) = mpsc::channel::<()>();
+    let watchdog = std::thread::spawn(move || {
+        if watch.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let group = nix::unistd::Pid::from_raw(pid);
+            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        }
+    });
+    let (status, usage) = wait(pid);
+    let took = started.elapsed();
+    drop(ended);
+    watchdog.join().unwrap();
+    let text = |stream: mpsc::Receiver<String>| {
+        let text = stream.recv_timeout(Duration::from_secs(10));
+        text.unwrap_or_else(|_| panic!("{shown} left a process behind that holds its output open"))
+    };
+    let time = |time: libc::timeval| Duration::new(time.tv_sec.cast_unsigned(), time.tv_usec as u32 * 1000);
+    Ended {
+        code: if libc::WIFEXITED(status) {
+            libc::WEXITSTATUS(status)
+        } else {
+            -1
+        },
+        stdout: text(stdout),
+        stderr: text(stderr),
+        took,
+        cpu: time(usage.ru_utime) + time(usage.ru_stime),
+        resident_kib: usage.ru_maxrss,
+    }
+}
+
+fn reader(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
+    let (send, receive) = mpsc::channel();
+    let mut stream = stream.unwrap();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let _ = send.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receive
+}
+
+#[expect(unsafe_code, reason = "only wait4 tells what one child has cost")]
+fn wait(pid: i32) -> (i32, libc::rusage) {
+    let mut status = 0;
+    // SAFETY: both pointers are to initialised values that live longer than the call; all bits zero is a valid rusage.
+    unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        loop {
+            if libc::wait4(pid, &raw mut status, 0, &raw mut usage) == pid {
+                return (status, usage);
+            }
+        }
+    }
+}
+
+/// A program that the tests need; `tests/setup` installs the package.
+pub(crate) fn program(name: &str, package: &str) -> PathBuf {
+    let places = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    let found = places
+        .iter()
+        .map(|place| Path::new(place).join(name))
+        .find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("{name} is missing: tests/setup installs it (Debian package {package})"))
+}
+
+/// These tests change owners and start servers under other accounts.
+pub(crate) fn require_root() {
+    assert!(nix::unistd::geteuid().is_root(), "this test must run as root");
+}
+
+/// A name that no other test uses.
+pub(crate) fn unique(prefix: &str) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{prefix}-{}-{count}", std::process::id())
+}
+
+/// A directory that every account may enter, removed at the end.
+pub(crate) fn scratch() -> TempDir {
+    let directory = TempDir::with_prefix_in("baton-test-", "/tmp").unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    directory
+}
+
+/// A link to the binary, as `make install` makes them.
+pub(crate) fn link(directory: &Path, name: &str) -> PathBuf {
+    let path = directory.join(name);
+    symlink(BINARY, &path).unwrap();
+    path
+}
+
+pub(crate) fn write(path: impl AsRef<Path>, text: &str, mode: u32) {
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Waits for a condition; its absence is a failure that names it.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < limit, "{what} did not happen within {limit:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
