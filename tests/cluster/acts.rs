@@ -92,6 +92,11 @@ impl<'a> Stage<'a> {
     /// Brings the lab up, new.
     pub(crate) fn set(screen: &'a Screen, lab: &'a Lab) -> Result<Stage<'a>> {
         lab.up(screen)?;
+        Stage::find(screen, lab)
+    }
+
+    /// Takes the lab that is there.
+    pub(crate) fn find(screen: &'a Screen, lab: &'a Lab) -> Result<Stage<'a>> {
         let stage = Stage {
             screen,
             lab,
@@ -99,8 +104,8 @@ impl<'a> Stage<'a> {
             next_writer: 0,
         };
         stage.whole("waiting for a healthy cluster")?;
-        writer::create_table(lab)?;
-        Ok(stage)
+        let next_writer = writer::prepare_table(lab)?;
+        Ok(Stage { next_writer, ..stage })
     }
 
     /// Plays an act: one report for each change of the primary in it.

@@ -28,11 +28,13 @@ const USAGE: &str = "usage: cluster [demo] [--keep] [--repeat N] [ACT...]
 acts: server-killed, power-off, switchover, server-frozen (default: all)
   demo        show every act as it goes, with its timeline
   --keep      leave the lab running at the end (or KEEP=1)
+  --reuse     play in the lab that runs already, as it is configured
   --repeat N  play everything N times and print medians";
 
 struct Arguments {
     demo: bool,
     keep: bool,
+    reuse: bool,
     repeat: usize,
     acts: Vec<Act>,
 }
@@ -68,6 +70,7 @@ fn parse(words: impl Iterator<Item = String>) -> Result<Arguments> {
     let mut arguments = Arguments {
         demo: false,
         keep: lab::wants_to_keep(),
+        reuse: false,
         repeat: 1,
         acts: Vec::new(),
     };
@@ -76,6 +79,7 @@ fn parse(words: impl Iterator<Item = String>) -> Result<Arguments> {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--keep" => arguments.keep = true,
+            "--reuse" => arguments.reuse = true,
             "--repeat" => {
                 let times = words.next().and_then(|times| times.parse().ok());
                 arguments.repeat = times.filter(|times| *times > 0).ok_or("--repeat needs a number")?;
@@ -117,8 +121,16 @@ fn demo(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
     played.is_ok() && reports.iter().all(|report| report.broken().is_empty())
 }
 
+fn open<'a>(screen: &'a Screen, lab: &'a Lab, arguments: &Arguments) -> Result<Stage<'a>> {
+    if arguments.reuse {
+        Stage::find(screen, lab)
+    } else {
+        Stage::set(screen, lab)
+    }
+}
+
 fn play_all(screen: &Screen, lab: &Lab, arguments: &Arguments, reports: &mut Vec<Report>) -> Result<()> {
-    let mut stage = Stage::set(screen, lab)?;
+    let mut stage = open(screen, lab, arguments)?;
     for act in programme(arguments) {
         for report in stage.play(act)? {
             report.show(screen);
@@ -141,7 +153,11 @@ fn test(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
         screen.say(&format!("test {name} ... {}", verdict(screen, well)));
     }
     let mut reports: Vec<Report> = Vec::new();
-    let mut stage = None;
+    let mut stage = if arguments.reuse {
+        Stage::find(screen, lab).ok()
+    } else {
+        None
+    };
     for act in programme(arguments) {
         let well = test_act(screen, lab, &mut stage, act, &mut reports);
         failed += usize::from(!well);

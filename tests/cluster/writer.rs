@@ -54,17 +54,19 @@ pub(crate) struct Writers {
     threads: Vec<JoinHandle<Heard>>,
 }
 
-/// The table that is written to, on the primary and so on all.
-pub(crate) fn create_table(lab: &Lab) -> Result<()> {
+/// Makes the table that is written to, on the primary and so on all. Returns the first identity that is not in it.
+pub(crate) fn prepare_table(lab: &Lab) -> Result<u32> {
     let limit = Duration::from_secs(5);
     sql::connect(&lab.floating_address(), &Account::app(), limit)
         .and_then(|mut connection| {
             connection.query_drop(
                 "CREATE TABLE IF NOT EXISTS app.writes (writer INT UNSIGNED, number BIGINT UNSIGNED, \
                  PRIMARY KEY (writer, number))",
-            )
+            )?;
+            connection.query_first("SELECT COALESCE(MAX(writer) + 1, 0) FROM app.writes")
         })
-        .map_err(|error| format!("creating the clients' table: {error}"))
+        .map(Option::unwrap_or_default)
+        .map_err(|error| format!("making the clients' table: {error}"))
 }
 
 impl Writers {
