@@ -117,21 +117,17 @@ pub(crate) struct Holdings {
 }
 
 impl Holdings {
-    /// The last transaction of every domain, received or executed.
-    pub(crate) fn tips(&self) -> Vec<Gtid> {
-        let mut tips: BTreeMap<u32, Gtid> = BTreeMap::new();
-        for gtid in self
-            .history
-            .iter()
-            .chain(self.applied.iter())
-            .chain(self.received.iter())
-        {
-            let tip = tips.entry(gtid.domain).or_insert(gtid);
-            if gtid.sequence > tip.sequence {
-                *tip = gtid;
-            }
+    /// What is known of this server once `primary` wrote on top of `position`: whoever executed a later transaction
+    /// of that primary has everything up to there, although a backup or a purged log no longer shows it.
+    pub(crate) fn knowing(&self, primary: u32, position: &GtidList) -> Holdings {
+        let implied = position.iter().filter(|gtid| {
+            let later = |list: &GtidList| list.sequence(gtid.domain, primary) > Some(gtid.sequence);
+            later(&self.history) || later(&self.applied)
+        });
+        Holdings {
+            history: self.history.iter().chain(implied).collect(),
+            ..self.clone()
         }
-        tips.into_values().collect()
     }
 
     /// Whether this server has executed the transaction.
@@ -148,14 +144,22 @@ impl Holdings {
 
     /// What `other` has and this server has not executed: the last GTID per domain and server.
     pub(crate) fn lacks(&self, other: &Holdings) -> GtidList {
-        let missing_tips = other.tips().into_iter().filter(|gtid| !self.has_executed(*gtid));
+        // What was executed and what was received are looked at apart: a foreign transaction at the end of the one
+        // must not hide the end of the other.
+        let executed_tips = tips(other.history.iter().chain(other.applied.iter()));
+        let ends = executed_tips.into_iter().chain(other.received.iter());
         // Where both know a server id, its last sequence must agree as well: this finds a foreign transaction that
         // lies before the tip. A server id that this side never saw is covered by the tip (the history is a line).
-        let missing_history = other.history.iter().filter(|gtid| {
-            let mine = self.history.sequence(gtid.domain, gtid.server);
-            mine.is_some() && !self.has_executed(*gtid)
-        });
-        missing_tips.chain(missing_history).collect()
+        let known = other.history.iter().filter(|gtid| self.history.sequence(gtid.domain, gtid.server).is_some());
+        ends.chain(known).filter(|gtid| !self.has_executed(*gtid)).collect()
+    }
+
+    /// The same server without what it received and has not executed.
+    pub(crate) fn executed(&self) -> Holdings {
+        Holdings {
+            received: GtidList::default(),
+            ..self.clone()
+        }
     }
 
     /// Whether everything in a list of positions was executed here.
@@ -172,12 +176,20 @@ impl Holdings {
 
     /// The position from which to go on replicating: what was applied or written here, last per domain.
     pub(crate) fn resume_position(&self) -> GtidList {
-        let executed = Holdings {
-            received: GtidList::default(),
-            ..self.clone()
-        };
-        executed.tips().into_iter().collect()
+        tips(self.history.iter().chain(self.applied.iter())).into_iter().collect()
     }
+}
+
+/// The transaction with the highest sequence of every domain.
+fn tips(gtids: impl Iterator<Item = Gtid>) -> Vec<Gtid> {
+    let mut tips: BTreeMap<u32, Gtid> = BTreeMap::new();
+    for gtid in gtids {
+        let tip = tips.entry(gtid.domain).or_insert(gtid);
+        if gtid.sequence > tip.sequence {
+            *tip = gtid;
+        }
+    }
+    tips.into_values().collect()
 }
 
 #[cfg(test)]
@@ -263,6 +275,25 @@ mod tests {
     fn replication_resumes_after_own_and_applied_transactions() {
         assert_eq!(holds("0-1-5,0-2-6", "0-1-5", "0-2-9").resume_position(), list("0-2-6"));
         assert_eq!(holds("", "0-1-5", "").resume_position(), list("0-1-5"));
+    }
+
+    #[test]
+    fn a_foreign_transaction_does_not_hide_what_was_received() {
+        // A local write took the number of a transaction that had been received and acknowledged.
+        let survivor = holds("0-1-5,0-3-6", "0-1-5", "0-1-6");
+        let candidate = holds("0-1-5", "0-1-5", "0-1-5");
+        assert_eq!(candidate.lacks(&survivor), list("0-1-6,0-3-6"));
+    }
+
+    #[test]
+    fn a_rebuilt_server_has_what_its_primary_had_when_it_was_promoted() {
+        // Seeded by a backup of server 2, which was promoted at 0-1-5: the binary log starts empty.
+        let seeded = holds("", "0-2-101", "");
+        assert!(!seeded.covers(&list("0-1-5")));
+        let seeded = seeded.knowing(2, &list("0-1-5"));
+        assert!(seeded.covers(&list("0-1-5")));
+        assert!(!seeded.conflicts(&holds("0-1-5", "0-1-5", "")));
+        assert!(!holds("", "0-2-4", "").knowing(2, &list("0-1-5")).covers(&list("0-1-5")), "from before");
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub(crate) struct Server {
     pub(crate) gtid_strict: bool,
     pub(crate) log_bin: bool,
     pub(crate) log_replica_updates: bool,
+    /// The first setting that lets a crash of the machine lose what was confirmed, with the value it should have.
+    pub(crate) not_durable: Option<String>,
     /// Path of the binary logs without their number; empty when there are none.
     pub(crate) binlog_base: String,
     /// Last transaction in the binary log, per domain.
@@ -126,12 +128,23 @@ pub(crate) struct Record {
     pub(crate) role: Role,
     /// The epoch in which this node was last promoted; 0 when never.
     pub(crate) epoch: u64,
-    /// Whether the server was demoted or stopped in order after that. A crashed primary is not.
+    /// Whether the server was demoted in order after that. A crashed primary was not.
     pub(crate) closed: bool,
     /// Path of the binary logs, for the time when the server is down.
     pub(crate) binlog_base: String,
     /// Whether this node was found to have what the primary does not have.
     pub(crate) held: bool,
+    /// Set while the source is being changed: until that is done, what the server says it received may be gone.
+    pub(crate) changing_source: bool,
+    /// What this node had received when it last voted: once it is executed, a restart has lost nothing.
+    pub(crate) voted: Option<Voted>,
+}
+
+/// What a node had received when it voted in the election that ends `epoch`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Voted {
+    pub(crate) epoch: u64,
+    pub(crate) received: GtidList,
 }
 
 impl Default for Record {
@@ -142,6 +155,8 @@ impl Default for Record {
             closed: true,
             binlog_base: String::new(),
             held: false,
+            changing_source: false,
+            voted: None,
         }
     }
 }
@@ -157,6 +172,9 @@ pub(crate) struct Epoch {
     pub(crate) opened_at: String,
     /// With what the promotion was compared.
     pub(crate) evidence: String,
+    /// Whether every instance of the clone took part, the former primary excepted.
+    #[serde(default)]
+    pub(crate) proven: bool,
 }
 
 /// What a node tells the others before an election.
@@ -171,8 +189,10 @@ pub(crate) struct Vote {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Ballot {
     Holds(Holdings),
-    /// No server that answers: this node cannot say what it holds.
+    /// No server runs here, proven.
     NoServer,
+    /// A server runs and does not say what it holds: it may hold what nobody else has.
+    Unknown,
     /// Held back because it has transactions that the primary did not have. It acknowledged nothing since, and what
     /// it has beyond the primary must neither be fetched nor block the others.
     Held,

@@ -34,6 +34,16 @@ pub(crate) enum Why {
         primary: String,
         extra: GtidList,
     },
+    /// This node received what the primary does not have, and could not execute it.
+    ReceivedBeyondPrimary {
+        primary: String,
+        extra: GtidList,
+    },
+    NotDurable(String),
+    HeldBack,
+    NotInTransition,
+    OtherPrimary(String),
+    FormerPrimaryServes(String),
     NoVote {
         nodes: Vec<String>,
     },
@@ -97,6 +107,27 @@ impl fmt::Display for Why {
                 f,
                 "this node has transactions up to {extra} that primary {primary} does not have; it is held as it is: \
                  compare the data, then rebuild this node from a backup of the primary"
+            ),
+            Why::ReceivedBeyondPrimary { primary, extra } => write!(
+                f,
+                "this node received transactions up to {extra}, which primary {primary} does not have, and has not \
+                 executed them; its relay log is kept: repair the applier, or extract them with mariadb-binlog"
+            ),
+            Why::NotDurable(setting) => {
+                write!(f, "a crash of the machine may lose confirmed transactions: the server should have {setting}")
+            }
+            Why::HeldBack => write!(f, "this node is held back: it has transactions that the last primary did not have"),
+            Why::NotInTransition => write!(
+                f,
+                "the cluster did not say that it promotes this node and who survives: only Pacemaker may promote, and \
+                 the clone needs the meta attribute notify=true"
+            ),
+            Why::OtherPrimary(node) => {
+                write!(f, "{node} is primary: set the meta attribute promoted-max=1, there can be only one")
+            }
+            Why::FormerPrimaryServes(node) => write!(
+                f,
+                "{node}, the former primary, still answers and is writable: it was not demoted or fenced as it should be"
             ),
             Why::NoVote { nodes } => write!(
                 f,

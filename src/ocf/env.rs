@@ -70,6 +70,12 @@ pub(crate) struct Context {
     pub(crate) promotable: bool,
     /// Whether the clone sends notifications (meta attribute `notify`).
     pub(crate) notifies: bool,
+    /// A clone of any kind: several instances run at the same time.
+    pub(crate) clone: bool,
+    /// How many instances the clone may have (meta attribute `clone-max`).
+    pub(crate) instances: Option<usize>,
+    /// How many of them may be promoted (meta attribute `promoted-max`).
+    pub(crate) promoted_max: Option<usize>,
     /// What the transition around this action does; empty when Pacemaker did not say.
     pub(crate) notify: Notify,
 }
@@ -93,6 +99,12 @@ impl Context {
             promotable: env.meta("promotable").is_some_and(is_true)
                 || env.meta("promoted_max").or(env.meta("master_max")).is_some(),
             notifies: env.meta("notify").is_some_and(is_true),
+            clone: env.meta("clone_max").is_some(),
+            instances: env.meta("clone_max").and_then(|text| text.parse().ok()),
+            promoted_max: env
+                .meta("promoted_max")
+                .or(env.meta("master_max"))
+                .and_then(|text| text.parse().ok()),
             notify: Notify::from(&env),
             env,
             params,

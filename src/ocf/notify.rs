@@ -82,12 +82,17 @@ impl Notify {
         let mut nodes: Vec<String> = [&self.active, &self.promoted, &self.unpromoted, &self.start]
             .into_iter()
             .flatten()
-            .filter(|node| !self.stop.contains(node))
+            .filter(|node| !self.stop.contains(node) || self.start.contains(node))
             .cloned()
             .collect();
         nodes.sort();
         nodes.dedup();
         nodes
+    }
+
+    /// Whether this transition promotes `node`.
+    pub(crate) fn promotes(&self, node: &str) -> bool {
+        self.promote.iter().any(|promoted| promoted == node)
     }
 
     /// The node that serves as primary once this transition is done.
@@ -138,6 +143,20 @@ mod tests {
         assert_eq!(n.survivors(), ["n2", "n3"]);
         assert_eq!(n.primary_after(), Some("n2"));
         assert_eq!(n.primary_now(), None);
+    }
+
+    #[test]
+    fn a_node_that_is_stopped_and_started_again_votes() {
+        let n = notify(&[
+            ("active_uname", "n1 n2"),
+            ("promoted_uname", "n1"),
+            ("stop_uname", "n1"),
+            ("start_uname", "n1"),
+            ("demote_uname", "n1"),
+            ("promote_uname", "n2"),
+        ]);
+        assert_eq!(n.survivors(), ["n1", "n2"]);
+        assert!(n.promotes("n2") && !n.promotes("n1"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ pub(crate) mod promote;
 
 use std::time::Duration;
 
-use super::gtid::{GtidList, Holdings};
+use super::gtid::Holdings;
 use super::state::{Epoch, Record, Role, Seen, Server};
 use super::why::Why;
 
@@ -22,6 +22,8 @@ pub(crate) mod score {
     /// Nobody ever served in this cluster.
     pub(crate) const FIRST_START: u32 = 2_000;
     pub(crate) const REPLICA_LAGGING: u32 = 1_000;
+    /// Restarted after it voted, and has executed all that it had received.
+    pub(crate) const RESTARTED_COMPLETE: u32 = 1_500;
 }
 
 /// What the configuration wants, as far as decisions need it.
@@ -42,6 +44,20 @@ pub(crate) fn unprovable(server: &Server) -> Option<Why> {
     } else {
         None
     }
+}
+
+/// Whether this node can know what it had received under the epoch's primary: it was that primary, it is attached to
+/// it, or it restarted after it had voted and has executed all that it voted for.
+pub(crate) fn knows_what_it_received(
+    server: &Server,
+    record: &Record,
+    source_node: Option<&str>,
+    epoch: &Epoch,
+    own_name: &str,
+) -> bool {
+    let attached = server.is_attached() && !record.changing_source && source_node == Some(epoch.node.as_str());
+    let voted = record.voted.as_ref().filter(|voted| voted.epoch == epoch.number);
+    epoch.node == own_name || attached || voted.is_some_and(|voted| server.holdings.covers(&voted.received))
 }
 
 fn unproven(epoch: &Epoch) -> Why {
@@ -70,14 +86,16 @@ pub(crate) enum Recovery {
     Truncate,
 }
 
-/// A crashed primary whose successor was elected drops its unconfirmed tail; everything else keeps it.
-pub(crate) fn start(seen: &Seen, record: &Record, epoch: Option<&Epoch>, own_name: &str) -> Starting {
+/// A crashed primary whose successor was elected drops its unconfirmed tail; everything else keeps it. The successor's
+/// election must have been complete, and commits must have waited for a replica: otherwise this node may have the only
+/// copy of a confirmed transaction.
+pub(crate) fn start(seen: &Seen, record: &Record, epoch: Option<&Epoch>, own_name: &str, policy: Policy) -> Starting {
     if matches!(seen, Seen::Running(..)) {
         return Starting::Adopt;
     }
     let crashed_primary = record.role == Role::Primary && !record.closed;
-    let succeeded = epoch.is_some_and(|epoch| epoch.node != own_name && epoch.number > record.epoch);
-    Starting::Launch(if crashed_primary && succeeded {
+    let succeeded = epoch.is_some_and(|epoch| epoch.node != own_name && epoch.number > record.epoch && epoch.proven);
+    Starting::Launch(if policy.semi_sync && crashed_primary && succeeded {
         Recovery::Truncate
     } else {
         Recovery::Commit
@@ -92,20 +110,36 @@ pub(crate) enum Following {
     Hold(Why),
 }
 
-/// A node that executed what the primary lacks must not attach: it would diverge without an error, or be refused.
-pub(crate) fn follow(mine: &Holdings, primary: &Holdings, primary_node: &str) -> Following {
-    let executed = Holdings {
-        received: GtidList::default(),
-        ..mine.clone()
-    };
-    let extra = primary.lacks(&executed);
-    if extra.is_empty() {
-        Following::Attach
-    } else {
-        Following::Hold(Why::AheadOfPrimary {
-            primary: primary_node.to_owned(),
-            extra,
-        })
+/// A node that executed what the primary lacks must not attach: it would diverge without an error, or be refused. One
+/// that only received it must not either: pointing it elsewhere deletes its relay log.
+pub(crate) fn follow(mine: &Server, primary: &Server, primary_node: &str, epoch: Option<&Epoch>) -> Following {
+    if let Some(why) = unprovable(mine) {
+        return Following::Hold(why);
+    }
+    let primary_has = informed(&primary.holdings, epoch);
+    let node = primary_node.to_owned();
+    let executed = primary_has.lacks(&mine.holdings.executed());
+    if !executed.is_empty() {
+        return Following::Hold(Why::AheadOfPrimary {
+            primary: node,
+            extra: executed,
+        });
+    }
+    let received = primary_has.lacks(&mine.holdings);
+    if !received.is_empty() {
+        return Following::Hold(Why::ReceivedBeyondPrimary {
+            primary: node,
+            extra: received,
+        });
+    }
+    Following::Attach
+}
+
+/// What a server has, with what the epoch implies.
+fn informed(holdings: &Holdings, epoch: Option<&Epoch>) -> Holdings {
+    match epoch {
+        Some(epoch) => holdings.knowing(epoch.server_id, &epoch.position),
+        None => holdings.clone(),
     }
 }
 

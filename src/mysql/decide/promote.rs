@@ -3,7 +3,7 @@
 //! Invariant: no I/O, no clock, no environment.
 
 use super::monitor::broken;
-use super::unproven;
+use super::{informed, unprovable, unproven};
 use crate::mysql::gtid::{GtidList, Holdings};
 use crate::mysql::state::{Ballot, Epoch, Record, Role, Server, Thread, Vote};
 use crate::mysql::why::Why;
@@ -30,63 +30,126 @@ pub(crate) enum Promotion {
     Refuse(Why),
 }
 
-/// Decides how to go on with the promotion of this node.
-///
-/// `votes` are those of this election; `survivors` are the other nodes whose server takes part in it.
-/// `source_node` is the node that this server replicates from, if any.
+/// What a promotion knows besides the server itself. It does not change while the promotion lasts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Election {
+    pub(crate) own_name: String,
+    pub(crate) epoch: Option<Epoch>,
+    /// The other nodes whose server takes part.
+    pub(crate) survivors: Vec<String>,
+    /// The votes of this election.
+    pub(crate) votes: Vec<(String, Vote)>,
+    /// Pacemaker said that it promotes this node.
+    pub(crate) ordered: bool,
+    /// A node that is primary and stays so.
+    pub(crate) other_primary: Option<String>,
+    /// The former primary did not vote, but its server answered and is writable.
+    pub(crate) former_serves: bool,
+    /// See [`knows_what_it_received`](super::knows_what_it_received); looked at before anything is fetched.
+    pub(crate) knows_what_it_received: bool,
+    /// How many instances the clone has.
+    pub(crate) instances: Option<usize>,
+}
+
+/// Decides how to go on with the promotion of this node; `source_node` is the node that it replicates from, if any.
 pub(crate) fn next_step(
     server: &Server,
     record: &Record,
-    survivors: &[String],
-    votes: &[(String, Vote)],
     source_node: Option<&str>,
-    epoch: Option<&Epoch>,
-    own_name: &str,
+    election: &Election,
 ) -> Promotion {
-    if !server.read_only && record.role == Role::Primary {
+    let epoch = election.epoch.as_ref();
+    let own_epoch = epoch.is_some_and(|epoch| epoch.node == election.own_name && epoch.number == record.epoch);
+    if !server.read_only && record.role == Role::Primary && own_epoch {
         return Promotion::Already;
     }
-    if let Some(epoch) = epoch.filter(|epoch| epoch.node != own_name && !server.is_attached()) {
-        return Promotion::Refuse(unproven(epoch));
+    if let Some(why) = forbidden(server, record, election) {
+        return Promotion::Refuse(why);
     }
     if let Some(step) = drain(server) {
         return step;
     }
-    let silent: Vec<String> = survivors
-        .iter()
-        .filter(|node| vote_of(votes, node).is_none())
-        .cloned()
-        .collect();
-    if !silent.is_empty() {
-        return Promotion::Refuse(Why::NoVote { nodes: silent });
+    let mute = mute(election);
+    if !mute.is_empty() {
+        return Promotion::Refuse(Why::NoVote { nodes: mute });
     }
-    let mine = &server.holdings;
-    let others = survivors.iter().filter_map(|node| Some((node, held_by(votes, node)?)));
-    for (node, theirs) in others.clone() {
-        if mine.conflicts(theirs) {
-            return Promotion::Refuse(Why::Diverged {
-                node: node.clone(),
-                theirs: mine.lacks(theirs),
-                ours: theirs.lacks(mine),
-            });
-        }
-    }
-    for (node, theirs) in others {
-        let lacking = mine.lacks(theirs);
-        if !lacking.is_empty() {
-            return obtain(server, node, lacking, source_node);
-        }
+    if let Some(step) = unite(server, source_node, election) {
+        return step;
     }
     match epoch {
-        Some(epoch) if !mine.covers(&epoch.position) => Promotion::Refuse(Why::OlderThanEpoch {
-            epoch: epoch.number,
-            node: epoch.node.clone(),
-            position: epoch.position.clone(),
-        }),
+        Some(epoch) if !informed(&server.holdings, Some(epoch)).covers(&epoch.position) => {
+            Promotion::Refuse(Why::OlderThanEpoch {
+                epoch: epoch.number,
+                node: epoch.node.clone(),
+                position: epoch.position.clone(),
+            })
+        }
         Some(_) | None => Promotion::Open {
-            evidence: evidence(survivors, votes),
+            evidence: evidence(election),
         },
     }
+}
+
+/// What forbids a promotion whatever the votes say.
+fn forbidden(server: &Server, record: &Record, election: &Election) -> Option<Why> {
+    if !election.ordered {
+        return Some(Why::NotInTransition);
+    }
+    if let Some(node) = &election.other_primary {
+        return Some(Why::OtherPrimary(node.clone()));
+    }
+    let epoch = election.epoch.as_ref();
+    if let Some(epoch) = epoch.filter(|_| election.former_serves) {
+        return Some(Why::FormerPrimaryServes(epoch.node.clone()));
+    }
+    if record.held {
+        return Some(Why::HeldBack);
+    }
+    let unknown = epoch.filter(|_| !election.knows_what_it_received);
+    unprovable(server).or_else(|| unknown.map(unproven))
+}
+
+/// Survivors that did not vote, or whose server runs and did not say what it holds.
+fn mute(election: &Election) -> Vec<String> {
+    let is_mute = |node: &&String| match vote_of(&election.votes, node).map(|vote| &vote.ballot) {
+        None | Some(Ballot::Unknown) => true,
+        Some(Ballot::Holds(_) | Ballot::NoServer | Ballot::Held) => false,
+    };
+    election.survivors.iter().filter(is_mute).cloned().collect()
+}
+
+/// What is left to do until this server has all that any survivor has.
+fn unite(server: &Server, source_node: Option<&str>, election: &Election) -> Option<Promotion> {
+    let epoch = election.epoch.as_ref();
+    let mine = informed(&server.holdings, epoch);
+    let others: Vec<(&String, Holdings)> = election
+        .survivors
+        .iter()
+        .filter_map(|node| Some((node, informed(held_by(&election.votes, node)?, epoch))))
+        .collect();
+    if let Some((node, theirs)) = others.iter().find(|(_, theirs)| mine.conflicts(theirs)) {
+        return Some(Promotion::Refuse(Why::Diverged {
+            node: (*node).clone(),
+            theirs: mine.lacks(theirs),
+            ours: theirs.lacks(&mine),
+        }));
+    }
+    others.iter().find_map(|(node, theirs)| {
+        let lacking = mine.lacks(theirs);
+        (!lacking.is_empty()).then(|| obtain(server, node, lacking, source_node))
+    })
+}
+
+/// Whether every instance of the clone was compared; the former primary is not needed: what it confirmed, a replica has.
+pub(crate) fn is_proven(election: &Election) -> bool {
+    let former = election.epoch.as_ref().map(|epoch| epoch.node.as_str());
+    let compared = election
+        .survivors
+        .iter()
+        .filter(|node| Some(node.as_str()) != former && held_by(&election.votes, node).is_some());
+    let former_is_other = former.is_some_and(|node| node != election.own_name);
+    let known = 1 + compared.count() + usize::from(former_is_other);
+    election.instances.is_some_and(|instances| known >= instances)
 }
 
 fn vote_of<'a>(votes: &'a [(String, Vote)], node: &str) -> Option<&'a Vote> {
@@ -122,20 +185,22 @@ fn obtain(server: &Server, node: &str, lacking: GtidList, source_node: Option<&s
 fn held_by<'a>(votes: &'a [(String, Vote)], node: &str) -> Option<&'a Holdings> {
     match &vote_of(votes, node)?.ballot {
         Ballot::Holds(holdings) => Some(holdings),
-        Ballot::NoServer | Ballot::Held => None,
+        Ballot::NoServer | Ballot::Unknown | Ballot::Held => None,
     }
 }
 
-fn evidence(survivors: &[String], votes: &[(String, Vote)]) -> String {
-    if survivors.is_empty() {
+fn evidence(election: &Election) -> String {
+    if election.survivors.is_empty() {
         return "no survivor to compare with".to_owned();
     }
-    let words: Vec<String> = survivors
+    let words: Vec<String> = election
+        .survivors
         .iter()
         .filter_map(|node| {
-            Some(match vote_of(votes, node)?.ballot {
+            Some(match vote_of(&election.votes, node)?.ballot {
                 Ballot::Holds(_) => format!("holds everything that {node} received"),
-                Ballot::NoServer => format!("not compared with {node}, whose server does not answer"),
+                Ballot::NoServer => format!("not compared with {node}, where no server runs"),
+                Ballot::Unknown => format!("not compared with {node}, whose server does not answer"),
                 Ballot::Held => format!("not compared with {node}, which is held back"),
             })
         })
