@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/x86_64-unknown-linux-gnu/release/baton");
+const SHIPPED: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/target/x86_64-unknown-linux-gnu/release/baton"
+);
 const LARGEST: u64 = 8 * 1024 * 1024;
 
 /// In a static glibc binary these crash where nsswitch.conf names a module, such as Debian's `passwd: files systemd`.
@@ -28,7 +31,10 @@ fn output(program: &str, arguments: &[&str]) -> String {
 }
 
 fn shipped() -> &'static str {
-    assert!(Path::new(SHIPPED).exists(), "{SHIPPED} is missing: run `make build` first");
+    assert!(
+        Path::new(SHIPPED).exists(),
+        "{SHIPPED} is missing: run `make build` first"
+    );
     SHIPPED
 }
 
