@@ -24,7 +24,7 @@ use lab::{Lab, Result};
 use report::Report;
 use screen::{Colour, Screen};
 
-const USAGE: &str = "usage: cluster [demo] [--keep] [--repeat N] [ACT...]
+const USAGE: &str = "usage: cluster [demo] [--keep] [--reuse] [--repeat N] [ACT...]
 acts: server-killed, power-off, switchover, server-frozen (default: all)
   demo        show every act as it goes, with its timeline
   --keep      leave the lab running at the end (or KEEP=1)

@@ -36,12 +36,16 @@ const RULES: &[Rule] = &[
     ),
     rule(&["promotion score is withdrawn"], "noticed", "the server is gone"),
     rule(
+        &["Setting master-db[", "-> (unset) | from "],
+        "noticed",
+        "score withdrawn by ",
+    ),
+    rule(
         &["pacemaker-controld", "state is now lost"],
         "noticed",
         "a node is lost",
     ),
     rule(&["Requesting fencing (reboot) targeting "], "fence asked", ""),
-    rule(&["Requesting peer fencing (reboot) targeting "], "fence asked", ""),
     rule(&["pacemaker-fenced", "Operation 'reboot' targeting "], "fenced", ""),
     rule(&["Result of stop operation for db-ip on "], "address down", ""),
     rule(&["Result of demote operation for db on "], "demoted", ""),
@@ -104,11 +108,12 @@ pub(crate) fn gather(lab: &Lab, since: Mark) -> (Vec<Entry>, Vec<String>) {
     }
     entries.retain(|entry| entry.at + CLOCK_STEP >= since.day_time);
     entries.sort_by_key(|entry| entry.at);
-    // Every node hears of a fenced or lost one: the first to say so is enough.
+    // Every node hears of some things: the first to say so is enough.
     let mut said: Vec<(&str, String)> = Vec::new();
     entries.retain(|entry| {
         let news = (entry.phase, entry.what.clone());
-        let shared = ["fenced", "fence asked"].contains(&entry.phase) || entry.what == "a node is lost";
+        let told_to_all = entry.what == "a node is lost" || entry.what.starts_with("score withdrawn");
+        let shared = ["fenced", "fence asked"].contains(&entry.phase) || told_to_all;
         let first = !said.contains(&news);
         said.push(news);
         first || !shared
@@ -121,7 +126,8 @@ pub(crate) fn read(line: &str, node: Node, year: i32) -> Option<Entry> {
     if rule.phase.is_empty() {
         return None;
     }
-    let rest = rest.split(" | ").next().unwrap_or_default().trim();
+    let rest = rest.split(" | ").next().unwrap_or_default();
+    let rest = rest.trim_end_matches(" with no write delay").trim();
     // "Result of ... on n1: OK": the node has a column of its own.
     let rest = rest.strip_prefix(&format!("{node}: ")).unwrap_or(rest);
     Some(Entry {
