@@ -185,11 +185,12 @@ fn within(params: Params<'_>, name: &str, range: std::ops::RangeInclusive<u64>) 
 mod tests {
     use super::*;
     use crate::ocf::env::Env;
+    use crate::ocf::params::Strictness;
 
     fn config(pairs: &[(&str, &str)]) -> Result<Config> {
         let pairs: Vec<(String, &str)> = pairs.iter().map(|(n, v)| (format!("OCF_RESKEY_{n}"), *v)).collect();
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), *v)).collect();
-        Config::from(Params::new(&Env::of(&pairs), PARAMS))
+        Config::from(Params::new(&Env::of(&pairs), PARAMS, Strictness::RefuseAll))
     }
 
     fn with(name: &str, value: &str) -> Result<Config> {

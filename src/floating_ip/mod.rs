@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use crate::error::{During, Error, Result};
 use crate::ocf::env::{Context, Env};
+use crate::ocf::params::Strictness;
 use crate::ocf::{self, Action, Agent, OcfCode, Outcome, log};
 use announce::Announcer;
 use config::Config;
@@ -63,7 +64,7 @@ fn run(action: Action, context: &Context) -> Result<Outcome> {
         Action::Monitor => monitor(context),
         Action::ValidateAll => validate(context),
         // Reloadable parameters are read by each action anew: nothing runs that would have to be told.
-        Action::ReloadAgent => Config::from(context.parameters()).map(|_| Outcome::SUCCESS),
+        Action::ReloadAgent => Config::from(context.parameters(Strictness::RefuseAll)).map(|_| Outcome::SUCCESS),
         Action::Promote | Action::Demote | Action::Notify | Action::MetaData => Ok(Outcome::because(
             OcfCode::ErrUnimplemented,
             format!("an address has no action {}", action.name()),
@@ -73,7 +74,7 @@ fn run(action: Action, context: &Context) -> Result<Outcome> {
 
 /// Brings the address here and tells the neighbours, whatever was here before.
 fn start(context: &Context) -> Result<Outcome> {
-    let config = Config::from(context.parameters())?;
+    let config = Config::from(context.parameters(Strictness::RefuseAll))?;
     let mut netlink = Netlink::open()?;
     let wanted = wanted(&config, &mut netlink)?;
     let copies = route::copies(&mut netlink, wanted.ip)?;
@@ -163,7 +164,7 @@ fn bring_up(
 
 /// Takes the address away, in whatever form it is here, and proves it. Needs no parameter but `ip`.
 fn stop(context: &Context) -> Result<Outcome> {
-    let ip = match config::address(context.parameters()) {
+    let ip = match config::address(context.parameters(Strictness::RefuseAll)) {
         Ok(ip) => ip,
         Err(error) => {
             // Start refuses such a text, and no link can carry it.
@@ -180,7 +181,7 @@ fn stop(context: &Context) -> Result<Outcome> {
 
 /// Reports where the address is. Changes nothing.
 fn monitor(context: &Context) -> Result<Outcome> {
-    let ip = match config::address(context.parameters()) {
+    let ip = match config::address(context.parameters(Strictness::RefuseAll)) {
         Ok(ip) => ip,
         Err(error) => return Ok(Outcome::because(OcfCode::NotRunning, error.to_string())),
     };
@@ -190,7 +191,7 @@ fn monitor(context: &Context) -> Result<Outcome> {
         return Ok(Outcome::plain(OcfCode::NotRunning));
     }
     // "Configured wrongly" from a monitor would stop the resource on all nodes, without regard to a threshold.
-    let config = match Config::from(context.parameters()) {
+    let config = match Config::from(context.parameters(Strictness::RefuseAll)) {
         Ok(config) => config,
         Err(error) => {
             return Ok(Outcome::because(
@@ -216,7 +217,7 @@ fn monitor(context: &Context) -> Result<Outcome> {
 
 /// Level 0 looks at the parameters only; level 10 also asks whether this node could start the address.
 fn validate(context: &Context) -> Result<Outcome> {
-    let config = Config::from(context.parameters())?;
+    let config = Config::from(context.parameters(Strictness::RefuseAll))?;
     if context.check_level < 10 {
         return Ok(Outcome::SUCCESS);
     }

@@ -11,7 +11,7 @@ use super::decide::Policy;
 use super::sql::{Secret, Tls};
 use crate::error::{Error, Result};
 use crate::ocf::env::Context;
-use crate::ocf::params::{Kind, Param, Params};
+use crate::ocf::params::{Kind, Param, Params, Strictness};
 
 pub(super) const PARAMS: &[Param] = &[
     Param::new("binary", Kind::Text, ""),
@@ -36,6 +36,7 @@ pub(super) const PARAMS: &[Param] = &[
     Param::new("replication_ssl_verify", Kind::Boolean, "true"),
     Param::new("node_addresses", Kind::Text, ""),
     Param::new("replication", Kind::Choice(&["semi-sync", "async"]), "semi-sync"),
+    Param::new("event_scheduler", Kind::Boolean, "false"),
     Param::new("max_lag", Kind::Time, "60s")
         .reloadable()
         .alias("max_slave_lag"),
@@ -49,8 +50,6 @@ pub(super) const PARAMS: &[Param] = &[
 pub(crate) struct Replication {
     pub(crate) credentials: Credentials,
     pub(crate) port: u16,
-    pub(crate) certificate: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +69,8 @@ pub(crate) struct Config {
     addresses: BTreeMap<String, String>,
     pub(crate) policy: Policy,
     pub(crate) reader_attribute: String,
+    /// Whether the primary runs events.
+    pub(crate) event_scheduler: bool,
     /// A drain without progress for so long is given up.
     pub(crate) apply_stall_timeout: Duration,
     /// A server that does not answer within this time is not alive.
@@ -81,8 +82,8 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::Parameter`] for the first one that is wrong.
-    pub(crate) fn from(context: &Context) -> Result<Config> {
-        let params = context.parameters();
+    pub(crate) fn from(context: &Context, strictness: Strictness) -> Result<Config> {
+        let params = context.parameters(strictness);
         params.check()?;
         let text = |name: &str| params.text(name).unwrap_or("").to_owned();
         let path = |name: &str| params.text(name).map(PathBuf::from);
@@ -117,6 +118,7 @@ impl Config {
                 max_lag: time("max_lag")?,
             },
             reader_attribute: text("reader_attribute"),
+            event_scheduler: params.boolean("event_scheduler")?,
             apply_stall_timeout: time("apply_stall_timeout")?,
             hang_timeout: time("hang_timeout")?,
         })
@@ -157,6 +159,7 @@ fn replication(params: Params<'_>) -> Result<Replication> {
         Ok::<Tls, Error>(Tls {
             ca: path("replication_ssl_ca"),
             verify: params.boolean("replication_ssl_verify")?,
+            identity: path("replication_ssl_cert").zip(path("replication_ssl_key")),
         })
     });
     Ok(Replication {
@@ -169,8 +172,6 @@ fn replication(params: Params<'_>) -> Result<Replication> {
             .ok()
             .filter(|port| *port != 0)
             .ok_or_else(|| Error::parameter("replication_port", &port.to_string(), "must be a port, 1 to 65535"))?,
-        certificate: path("replication_ssl_cert"),
-        key: path("replication_ssl_key"),
     })
 }
 
@@ -198,7 +199,7 @@ mod tests {
     use crate::ocf::metadata;
 
     fn config(pairs: &[(&str, &str)]) -> Result<Config> {
-        Config::from(&Context::new(Env::of(pairs), PARAMS)?)
+        Config::from(&Context::new(Env::of(pairs), PARAMS)?, Strictness::RefuseAll)
     }
 
     #[test]

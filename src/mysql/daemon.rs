@@ -4,11 +4,12 @@
 //! taken the lock, the one that works in that directory. It runs in a session of its own, so that the end of an
 //! action, even by Pacemaker's SIGKILL, does not end a server that recovers from a crash.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
@@ -20,7 +21,7 @@ use super::dialect::{self, Version, mariadb};
 use super::state::Liveness;
 use crate::error::{Error, Result};
 use crate::ocf::log;
-use crate::sys::command::Command;
+use crate::sys::command::{Command, SAFE_PATH};
 use crate::sys::deadline::Deadline;
 use crate::sys::passwd::{self, Account};
 use crate::sys::process;
@@ -134,7 +135,7 @@ pub(crate) fn check_datadir(config: &Config, account: &Account) -> Result<()> {
 }
 
 /// Starts the server in a session of its own and returns at once.
-pub(crate) fn launch(config: &Config, binary: &Path, account: &Account, recovery: Recovery) -> Result<()> {
+pub(crate) fn launch(config: &Config, binary: &Path, account: &Account, recovery: Recovery) -> Result<Child> {
     for file in [&config.socket, &config.pid] {
         make_directory_of(file, account)?;
     }
@@ -148,12 +149,15 @@ pub(crate) fn launch(config: &Config, binary: &Path, account: &Account, recovery
     let mut command = std::process::Command::new(binary);
     command
         .args(arguments)
+        // Parameters are variables of this process, a password among them: none of it is the server's business.
+        .env_clear()
+        .env("PATH", SAFE_PATH)
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::from(output))
         .stderr(Stdio::from(errors));
     own_session(&mut command);
-    command.spawn().map(drop).map_err(|error| Error::Command {
+    command.spawn().map_err(|error| Error::Command {
         command: binary.display().to_string(),
         outcome: format!("cannot be started: {error}"),
     })
@@ -181,50 +185,69 @@ fn arguments(config: &Config, recovery: Recovery) -> Vec<String> {
     arguments.push(format!("--user={}", config.user));
     arguments.extend(config.additional.iter().cloned());
     arguments.extend(mariadb::CLOSED_AT_BOOT.iter().map(|option| (*option).to_owned()));
-    if recovery == Recovery::Truncate {
-        arguments.push(mariadb::TRUNCATE_UNCONFIRMED.to_owned());
-    }
+    let tail = match recovery {
+        Recovery::Commit => mariadb::COMMIT_UNCONFIRMED,
+        Recovery::Truncate => mariadb::TRUNCATE_UNCONFIRMED,
+    };
+    arguments.push(tail.to_owned());
     arguments
 }
 
-/// /run is empty after a boot, and nobody else makes this directory when the distribution's unit is disabled.
+/// /run is empty after a boot, and nobody else makes this directory when the distribution's unit is disabled. The owner
+/// is changed through the open directory, never by name: the parent may belong to the server's account.
 fn make_directory_of(file: &Path, account: &Account) -> Result<()> {
     let Some(directory) = file.parent().filter(|directory| !directory.exists()) else {
         return Ok(());
     };
+    let flags = (OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits();
     std::fs::create_dir_all(directory)
-        .and_then(|()| chown(directory, Some(account.uid), Some(account.gid)))
+        .and_then(|()| OpenOptions::new().read(true).custom_flags(flags).open(directory))
+        .and_then(|opened| fchown(&opened, Some(account.uid), Some(account.gid)))
         .map_err(|error| Error::file("cannot create directory", directory, error))
 }
 
 /// The server's own log, which also takes what it prints before it has opened it. Never changes an existing file.
-fn startup_output(config: &Config, account: &Account) -> Result<std::fs::File> {
+fn startup_output(config: &Config, account: &Account) -> Result<File> {
     make_directory_of(&config.log, account)?;
-    let existed = config.log.exists();
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(&config.log)
-        .map_err(|error| Error::file("cannot open the server's log", &config.log, error))?;
-    if !existed {
-        chown(&config.log, Some(account.uid), Some(account.gid))
-            .map_err(|error| Error::file("cannot hand over", &config.log, error))?;
+    let failed = |error| Error::file("cannot open the server's log", &config.log, error);
+    // Non-blocking: the directory is the server's, and a pipe in place of the file would stop this for ever.
+    let open = |create: bool| {
+        OpenOptions::new()
+            .append(true)
+            .create_new(create)
+            .mode(0o640)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+            .open(&config.log)
+    };
+    match open(true) {
+        Ok(file) => {
+            fchown(&file, Some(account.uid), Some(account.gid)).map_err(failed)?;
+            Ok(file)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => open(false).map_err(failed),
+        Err(error) => Err(failed(error)),
     }
-    Ok(file)
 }
 
-/// The last lines of the server's log, for an exit reason.
+/// The last errors of the server's log, for an exit reason.
 pub(crate) fn log_tail(config: &Config) -> String {
-    let text = std::fs::read(&config.log).unwrap_or_default();
-    let text = String::from_utf8_lossy(text.get(text.len().saturating_sub(4096)..).unwrap_or_default()).into_owned();
+    let text = end_of(&config.log).unwrap_or_default();
     let mut lines: Vec<&str> = text.lines().filter(|line| line.contains("[ERROR]")).collect();
     lines.drain(..lines.len().saturating_sub(3));
     match lines.is_empty() {
         true => format!("see {}", config.log.display()),
         false => format!("{}: {}", config.log.display(), lines.join(" | ")),
     }
+}
+
+fn end_of(log: &Path) -> std::io::Result<String> {
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(log)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(4096)))?;
+    let mut bytes = Vec::new();
+    file.take(4096).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Ends the server: SIGTERM, and SIGKILL when the deadline nears or a frozen process cannot hear. Proven when this

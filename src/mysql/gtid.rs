@@ -150,7 +150,10 @@ impl Holdings {
         let ends = executed_tips.into_iter().chain(other.received.iter());
         // Where both know a server id, its last sequence must agree as well: this finds a foreign transaction that
         // lies before the tip. A server id that this side never saw is covered by the tip (the history is a line).
-        let known = other.history.iter().filter(|gtid| self.history.sequence(gtid.domain, gtid.server).is_some());
+        let known = other
+            .history
+            .iter()
+            .filter(|gtid| self.history.sequence(gtid.domain, gtid.server).is_some());
         ends.chain(known).filter(|gtid| !self.has_executed(*gtid)).collect()
     }
 
@@ -176,7 +179,9 @@ impl Holdings {
 
     /// The position from which to go on replicating: what was applied or written here, last per domain.
     pub(crate) fn resume_position(&self) -> GtidList {
-        tips(self.history.iter().chain(self.applied.iter())).into_iter().collect()
+        tips(self.history.iter().chain(self.applied.iter()))
+            .into_iter()
+            .collect()
     }
 }
 
@@ -293,7 +298,10 @@ mod tests {
         let seeded = seeded.knowing(2, &list("0-1-5"));
         assert!(seeded.covers(&list("0-1-5")));
         assert!(!seeded.conflicts(&holds("0-1-5", "0-1-5", "")));
-        assert!(!holds("", "0-2-4", "").knowing(2, &list("0-1-5")).covers(&list("0-1-5")), "from before");
+        assert!(
+            !holds("", "0-2-4", "").knowing(2, &list("0-1-5")).covers(&list("0-1-5")),
+            "from before"
+        );
     }
 
     #[test]

@@ -13,16 +13,20 @@ mod dialect;
 mod gtid;
 mod monitor;
 mod observe;
+mod ownership;
 mod record;
 mod sql;
 mod state;
 mod validate;
 mod why;
 
+use std::path::Path;
+
 use crate::cluster::Cluster;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ocf::env::Context;
-use crate::ocf::{Action, Agent, Outcome};
+use crate::ocf::params::Strictness;
+use crate::ocf::{Action, Agent, OcfCode, Outcome, log};
 use act::Resource;
 use config::Config;
 
@@ -45,10 +49,13 @@ pub(crate) const AGENT: Agent = Agent {
 };
 
 fn run(action: Action, context: &Context) -> Result<Outcome> {
+    if let Some(outcome) = foreign(action, context)? {
+        return Ok(outcome);
+    }
     if action == Action::Stop {
         return act::stop::run(context);
     }
-    let config = Config::from(context)?;
+    let config = Config::from(context, strictness(action))?;
     if action == Action::ValidateAll {
         return validate::run(context, &config);
     }
@@ -66,4 +73,41 @@ fn run(action: Action, context: &Context) -> Result<Outcome> {
         // Every action reads the parameters anew: there is nothing running that would have to be told.
         Action::ReloadAgent | Action::ValidateAll | Action::Stop | Action::MetaData => Ok(Outcome::SUCCESS),
     }
+}
+
+/// A wrong threshold must be refused where it is set, and must not stop what runs well with it.
+fn strictness(action: Action) -> Strictness {
+    match action {
+        Action::Start | Action::ValidateAll => Strictness::RefuseAll,
+        Action::Stop
+        | Action::Monitor
+        | Action::Promote
+        | Action::Demote
+        | Action::Notify
+        | Action::ReloadAgent
+        | Action::MetaData => Strictness::DefaultForReloadable,
+    }
+}
+
+/// What to answer where another resource runs its server on this data directory: from this resource's point of view
+/// nothing runs, and the other's server is left alone.
+fn foreign(action: Action, context: &Context) -> Result<Option<Outcome>> {
+    let params = context.parameters(Strictness::DefaultForReloadable);
+    let Some(datadir) = params.text("datadir").map(Path::new).filter(|path| path.is_absolute()) else {
+        return Ok(None);
+    };
+    let Some(owner) = ownership::other_owner(datadir, &context.instance)? else {
+        return Ok(None);
+    };
+    let shown = datadir.display();
+    let why = format!("resource {owner} runs a server on {shown}; every resource needs a data directory of its own");
+    Ok(match action {
+        Action::Start | Action::Promote => return Err(Error::State(why)),
+        Action::Monitor => Some(Outcome::because(OcfCode::NotRunning, why)),
+        Action::Stop | Action::Demote | Action::Notify => {
+            log::warning(&why);
+            Some(Outcome::SUCCESS)
+        }
+        Action::ValidateAll | Action::ReloadAgent | Action::MetaData => None,
+    })
 }

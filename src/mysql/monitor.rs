@@ -3,40 +3,96 @@
 //! One connection; no other program is started unless something changed. A probe changes nothing.
 
 use super::act::{Resource, follow};
-use super::decide::monitor::{Score, Verdict, report};
+use super::decide::monitor::{Score, Verdict, refused, report};
 use super::observe;
 use super::record;
 use super::state::{Answer, Epoch, Record, Seen, Thread};
 use super::why::Why;
 use crate::cluster::Cluster;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ocf::{OcfCode, Outcome, log};
 
 pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
     let config = &resource.config;
     let limit = config.hang_timeout.min(resource.context.deadline.remaining());
     let record = record::load(resource.instance())?;
-    let mut seen = observe::local(config, limit)?;
-    let mut epoch = None;
-    let mut held = None;
-    if let (Some(cluster), false) = (&resource.cluster, resource.context.probe)
-        && wants_primary(&seen, &record)
-    {
-        epoch = record::epoch(cluster, resource.instance())?;
-        held = catch_up(resource, cluster, &seen, epoch.as_ref());
-        seen = observe::local(config, limit)?;
+    let seen = observe::local(config, limit)?;
+    let Some(cluster) = &resource.cluster else {
+        return Ok(outcome(report(&seen, &record, None, None, "", config.policy)));
+    };
+    if resource.context.probe {
+        let epoch = if is_writable(&seen) {
+            record::epoch(cluster, resource.instance())?
+        } else {
+            None
+        };
+        return Ok(outcome(report(
+            &seen,
+            &record,
+            epoch.as_ref(),
+            None,
+            &cluster.node,
+            config.policy,
+        )));
     }
-    let verdict = report(&seen, &record, epoch.as_ref(), held, resource.own_name(), config.policy);
-    if let (Some(cluster), false) = (&resource.cluster, resource.context.probe) {
-        publish(resource, cluster, &verdict)?;
-    }
-    Ok(match verdict.why {
-        Some(why) => Outcome::because(verdict.code, why.to_string()),
-        None => Outcome::plain(verdict.code),
-    })
+    recurring(resource, cluster, &record, seen)
 }
 
-/// A replica that follows nobody, lost its source, or was held back: there may be a primary that it should follow.
+fn recurring(resource: &Resource<'_>, cluster: &Cluster, record: &Record, seen: Seen) -> Result<Outcome> {
+    let policy = resource.config.policy;
+    if !wants_primary(&seen, record) {
+        return Ok(told(
+            resource,
+            cluster,
+            report(&seen, record, None, None, &cluster.node, policy),
+        ));
+    }
+    let epoch = match record::epoch(cluster, resource.instance()) {
+        Ok(epoch) => epoch,
+        Err(error) => return Ok(untold(OcfCode::Success, None, &error)),
+    };
+    let held = catch_up(resource, cluster, &seen, record, epoch.as_ref());
+    // Catching up may have changed all of it.
+    let limit = resource.config.hang_timeout.min(resource.context.deadline.remaining());
+    let seen = observe::local(&resource.config, limit)?;
+    let record = record::load(resource.instance())?;
+    let verdict = report(&seen, &record, epoch.as_ref(), held, &cluster.node, policy);
+    Ok(told(resource, cluster, verdict))
+}
+
+/// The outcome, once the cluster knows what follows from it.
+fn told(resource: &Resource<'_>, cluster: &Cluster, verdict: Verdict) -> Outcome {
+    match publish(resource, cluster, &verdict) {
+        Ok(()) => outcome(verdict),
+        Err(error) => untold(verdict.code, verdict.why, &error),
+    }
+}
+
+fn outcome(verdict: Verdict) -> Outcome {
+    match verdict.why {
+        Some(why) => Outcome::because(verdict.code, why.to_string()),
+        None => Outcome::plain(verdict.code),
+    }
+}
+
+/// The cluster's tools failed. That is no fault of the server: a failure would restart it, a survivor of a dead primary
+/// among them, which may lose what it received.
+fn untold(code: OcfCode, why: Option<Why>, error: &Error) -> Outcome {
+    let code = match code {
+        OcfCode::Success => OcfCode::Degraded,
+        OcfCode::RunningPromoted => OcfCode::DegradedPromoted,
+        other => other,
+    };
+    let also = why.map(|why| format!("; {why}")).unwrap_or_default();
+    Outcome::because(code, format!("the cluster cannot be told or asked: {error}{also}"))
+}
+
+fn is_writable(seen: &Seen) -> bool {
+    matches!(seen, Seen::Running(_, Answer::Facts(server)) if !server.read_only)
+}
+
+/// A replica that follows nobody, lost its source, was held back, or was interrupted while it changed its source: there
+/// may be a primary that it should follow.
 fn wants_primary(seen: &Seen, record: &Record) -> bool {
     let Seen::Running(_, Answer::Facts(server)) = seen else {
         return false;
@@ -45,35 +101,43 @@ fn wants_primary(seen: &Seen, record: &Record) -> bool {
         .link
         .as_ref()
         .is_some_and(|link| link.receiver == Thread::Connecting);
-    server.read_only && (record.held || lost || !server.is_attached())
+    server.read_only && (record.held || record.changing_source || lost || !server.is_attached())
 }
 
 /// A notification can be missed: follows the primary of the cluster's epoch, if it serves. Why not, if not.
-fn catch_up(resource: &Resource<'_>, cluster: &Cluster, seen: &Seen, epoch: Option<&Epoch>) -> Option<Why> {
+fn catch_up(
+    resource: &Resource<'_>,
+    cluster: &Cluster,
+    seen: &Seen,
+    record: &Record,
+    epoch: Option<&Epoch>,
+) -> Option<Why> {
+    let held = record.held.then_some(Why::HeldBack);
     let primary = epoch
         .map(|epoch| epoch.node.as_str())
-        .filter(|node| *node != cluster.node)?;
-    // One that lost exactly this primary tries again by itself.
-    if let Seen::Running(_, Answer::Facts(server)) = seen
-        && server.is_attached()
-        && server
-            .link
-            .as_ref()
-            .is_some_and(|link| link.receiver != Thread::Stopped)
-        && server
-            .link
-            .as_ref()
-            .is_some_and(|link| resource.config.node_at(&link.source) == primary)
-    {
-        return None;
-    }
-    match follow::run(resource, primary) {
+        .filter(|node| *node != cluster.node);
+    let Some(primary) = primary.filter(|primary| !retries(resource, seen, record, primary)) else {
+        return held;
+    };
+    match follow::run(resource, primary, epoch) {
         Ok(why) => why,
         Err(error) => {
             log::debug(&format!("cannot follow {primary}: {error}"));
-            None
+            held
         }
     }
+}
+
+/// A receiver that lost exactly this primary tries again by itself, unless the primary refuses it.
+fn retries(resource: &Resource<'_>, seen: &Seen, record: &Record, primary: &str) -> bool {
+    let Seen::Running(_, Answer::Facts(server)) = seen else {
+        return false;
+    };
+    let trying = server.link.as_ref().is_some_and(|link| {
+        let same = resource.config.node_at(&link.source) == primary;
+        same && link.receiver != Thread::Stopped && refused(link).is_none()
+    });
+    trying && server.is_attached() && !record.held && !record.changing_source
 }
 
 /// Scores and attributes make Pacemaker think again, so they are written only when they change. A server that hangs

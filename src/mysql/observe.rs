@@ -9,6 +9,7 @@ use super::sql::{Address, Connection};
 use super::state::{Answer, Liveness, Seen, Server, Vote};
 use crate::cluster::Cluster;
 use crate::error::{During, Error, Result};
+use crate::ocf::log;
 use crate::sys::deadline::Deadline;
 
 /// A killed server is usually gone after this time; waiting longer would delay its successor.
@@ -72,18 +73,19 @@ pub(crate) fn vote_attribute(instance: &str) -> String {
     format!("baton-{instance}-vote")
 }
 
-/// The votes of the election that ends `epoch`; those of other elections are left out.
+/// The votes of the election that ends `epoch`; those of other elections are left out. A vote that cannot be read
+/// counts as none: its node is named by the decision.
 pub(crate) fn votes(cluster: &Cluster, instance: &str, epoch: u64) -> Result<Vec<(String, Vote)>> {
     let name = vote_attribute(instance);
-    let mut votes = Vec::new();
-    for (node, text) in cluster.private_of_all(&name)? {
-        let vote: Vote = serde_json::from_str(&text).map_err(|error| Error::Unexpected {
-            from: format!("attribute {name} of {node}: {error}"),
-            got: text,
-        })?;
-        if vote.epoch == epoch {
-            votes.push((node, vote));
-        }
-    }
-    Ok(votes)
+    let all = cluster.private_of_all(&name)?;
+    let read = all
+        .into_iter()
+        .filter_map(|(node, text)| match serde_json::from_str::<Vote>(&text) {
+            Ok(vote) => Some((node, vote)),
+            Err(error) => {
+                log::warning(&format!("the vote of {node} cannot be read ({error}): {text}"));
+                None
+            }
+        });
+    Ok(read.filter(|(_, vote)| vote.epoch == epoch).collect())
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, DriverError, OptsBuilder, SslOpts, Value};
+use mysql::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts, Value};
 
 use crate::error::{Error, Result};
 
@@ -51,6 +51,8 @@ impl std::fmt::Debug for Secret {
 pub(crate) struct Tls {
     pub(crate) ca: Option<PathBuf>,
     pub(crate) verify: bool,
+    /// Certificate and key of this side, for accounts that ask for them.
+    pub(crate) identity: Option<(PathBuf, PathBuf)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +83,12 @@ impl Statement {
     /// The server quotes a part of a statement that it cannot read: the secret must not be in that either.
     fn without_secret(&self, message: &str) -> String {
         match &self.secret {
-            Some(secret) if !secret.reveal().is_empty() => message.replace(secret.reveal(), "***"),
+            Some(secret) if !secret.reveal().is_empty() => {
+                let quoted = quote(secret.reveal());
+                message
+                    .replace(quoted.trim_matches('\''), "***")
+                    .replace(secret.reveal(), "***")
+            }
             Some(_) | None => message.to_owned(),
         }
     }
@@ -187,7 +194,12 @@ impl Connection {
             Address::Tcp { host, port } => options.ip_or_hostname(Some(host)).tcp_port(*port),
         };
         if let Some(tls) = &login.tls {
+            let identity = tls
+                .identity
+                .clone()
+                .map(|(certificate, key)| ClientIdentity::new(certificate, key));
             let ssl = SslOpts::default()
+                .with_client_identity(identity)
                 .with_root_cert_path(tls.ca.clone())
                 .with_danger_accept_invalid_certs(!tls.verify)
                 .with_danger_skip_domain_validation(!tls.verify);

@@ -114,16 +114,25 @@ impl fmt::Display for Why {
                  executed them; its relay log is kept: repair the applier, or extract them with mariadb-binlog"
             ),
             Why::NotDurable(setting) => {
-                write!(f, "a crash of the machine may lose confirmed transactions: the server should have {setting}")
+                write!(
+                    f,
+                    "a crash of the machine may lose confirmed transactions: the server should have {setting}"
+                )
             }
-            Why::HeldBack => write!(f, "this node is held back: it has transactions that the last primary did not have"),
+            Why::HeldBack => write!(
+                f,
+                "this node is held back: it has transactions that the last primary did not have"
+            ),
             Why::NotInTransition => write!(
                 f,
                 "the cluster did not say that it promotes this node and who survives: only Pacemaker may promote, and \
                  the clone needs the meta attribute notify=true"
             ),
             Why::OtherPrimary(node) => {
-                write!(f, "{node} is primary: set the meta attribute promoted-max=1, there can be only one")
+                write!(
+                    f,
+                    "{node} is primary: set the meta attribute promoted-max=1, there can be only one"
+                )
             }
             Why::FormerPrimaryServes(node) => write!(
                 f,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::notify::Notify;
-use super::params::{Param, Params};
+use super::params::{Param, Params, Strictness};
 use crate::error::{Error, Result};
 use crate::sys::deadline::Deadline;
 
@@ -63,6 +63,8 @@ pub(crate) struct Context {
     /// The resource's name, without the `:N` of a clone instance.
     pub(crate) instance: String,
     pub(crate) deadline: Deadline,
+    /// Shortly before Pacemaker kills the action: whatever still runs then gives up.
+    pub(crate) last_moment: Deadline,
     /// A monitor without interval: Pacemaker asks whether the resource is active, nothing may change.
     pub(crate) probe: bool,
     pub(crate) check_level: u32,
@@ -94,6 +96,7 @@ impl Context {
         Ok(Context {
             instance: instance.split(':').next().unwrap_or(instance).to_owned(),
             deadline: Deadline::after(timeout.saturating_sub(MARGIN.min(timeout / 4))),
+            last_moment: Deadline::after(timeout.saturating_sub(MARGIN.min(timeout / 4) / 3)),
             probe: env.meta("interval").is_none_or(|interval| interval == "0"),
             check_level,
             promotable: env.meta("promotable").is_some_and(is_true)
@@ -111,9 +114,9 @@ impl Context {
         })
     }
 
-    /// The resource's parameters, checked against the agent's table.
-    pub(crate) fn parameters(&self) -> Params<'_> {
-        Params::new(&self.env, self.params)
+    /// The resource's parameters, read through the agent's table.
+    pub(crate) fn parameters(&self, strictness: Strictness) -> Params<'_> {
+        Params::new(&self.env, self.params, strictness)
     }
 
     /// This node's name as Pacemaker knows it, if Pacemaker told us.

@@ -16,6 +16,8 @@ use crate::error::{Error, Result, seconds};
 use env::{Context, Env};
 use params::Param;
 
+use crate::sys::deadline::Deadline;
+
 /// Exit codes of a resource agent, with the standard's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OcfCode {
@@ -145,7 +147,10 @@ pub(crate) fn serve(agent: &Agent, arguments: &[String]) -> ExitCode {
     let env = Env::from_process();
     log::open(&env, agent.name);
     let outcome = context(action, env, agent.params)
-        .and_then(|context| (agent.run)(action, &context))
+        .and_then(|context| {
+            watch(action, context.last_moment);
+            (agent.run)(action, &context)
+        })
         .unwrap_or_else(|error| failed(action, &error));
     report(action, &outcome, started);
     ExitCode::from(outcome.code.number())
@@ -160,6 +165,19 @@ fn context(action: Action, env: Env, params: &'static [Param]) -> Result<Context
         }
         result => result,
     }
+}
+
+/// Ends an action that a call holds beyond its deadline, with a reason: Pacemaker would kill it without one. A thread,
+/// because what holds it may be anything: a name that does not resolve, a socket whose queue is full.
+fn watch(action: Action, last_moment: Deadline) {
+    let name = action.name();
+    std::thread::spawn(move || {
+        last_moment.pause(last_moment.remaining());
+        let why = format!("{name} is held up beyond its deadline and gives up; the log says in which phase");
+        exit_reason(&why);
+        log::error(&why);
+        std::process::exit(OcfCode::ErrGeneric.number().into());
+    });
 }
 
 fn failed(action: Action, error: &Error) -> Outcome {

@@ -88,16 +88,25 @@ impl Param {
     }
 }
 
+/// What becomes of a value that is not valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    RefuseAll,
+    /// A reloadable parameter falls back to its default: it was changed while the resource runs.
+    DefaultForReloadable,
+}
+
 /// The parameters of one resource, read through the agent's table.
 #[derive(Clone, Copy)]
 pub(crate) struct Params<'a> {
     env: &'a Env,
     table: &'static [Param],
+    strictness: Strictness,
 }
 
 impl<'a> Params<'a> {
-    pub(crate) fn new(env: &'a Env, table: &'static [Param]) -> Params<'a> {
-        Params { env, table }
+    pub(crate) fn new(env: &'a Env, table: &'static [Param], strictness: Strictness) -> Params<'a> {
+        Params { env, table, strictness }
     }
 
     /// Checks every parameter of the table.
@@ -150,6 +159,10 @@ impl<'a> Params<'a> {
             .or_else(|| param.alias.and_then(|alias| self.env.parameter(alias)))
             .map(str::trim)
             .filter(|value| !value.is_empty())
+            .filter(|value| {
+                let lenient = param.reloadable && self.strictness == Strictness::DefaultForReloadable;
+                !lenient || param.check(value).is_ok()
+            })
     }
 }
 
@@ -187,7 +200,26 @@ mod tests {
     ];
 
     fn with<T>(pairs: &[(&str, &str)], f: impl FnOnce(Params<'_>) -> T) -> T {
-        f(Params::new(&Env::of(pairs), TABLE))
+        f(Params::new(&Env::of(pairs), TABLE, Strictness::RefuseAll))
+    }
+
+    #[test]
+    fn a_running_resource_survives_a_wrong_threshold_and_nothing_else() {
+        let env = Env::of(&[
+            ("OCF_RESKEY_ip", "x"),
+            ("OCF_RESKEY_max_lag", "soon"),
+            ("OCF_RESKEY_port", "3307"),
+        ]);
+        assert!(Params::new(&env, TABLE, Strictness::RefuseAll).check().is_err());
+        let lenient = Params::new(&env, TABLE, Strictness::DefaultForReloadable);
+        lenient.check().unwrap();
+        assert_eq!(lenient.time("max_lag").unwrap(), Some(Duration::from_secs(10)));
+        let env = Env::of(&[("OCF_RESKEY_ip", "x"), ("OCF_RESKEY_port", "many")]);
+        assert!(
+            Params::new(&env, TABLE, Strictness::DefaultForReloadable)
+                .check()
+                .is_err()
+        );
     }
 
     #[test]

@@ -16,6 +16,9 @@ use nix::unistd::Pid;
 use crate::error::{Error, Result, seconds};
 use crate::sys::deadline::Deadline;
 
+/// Where programs look for others. They get no other variable of ours: parameters, a password among them, are variables.
+pub(crate) const SAFE_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 pub(crate) struct Command {
     program: String,
     arguments: Vec<String>,
@@ -86,6 +89,8 @@ impl Command {
     fn spawn(&self) -> Result<Child> {
         std::process::Command::new(&self.program)
             .args(&self.arguments)
+            .env_clear()
+            .env("PATH", SAFE_PATH)
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{Resource, phase};
+use super::{Resource, follow, phase};
 use crate::error::{During, Error, Result};
 use crate::mysql::daemon;
 use crate::mysql::dialect::mariadb;
 use crate::mysql::observe;
 use crate::mysql::record;
 use crate::mysql::sql::Connection;
-use crate::mysql::state::{Answer, Liveness, Record, Role, Seen};
+use crate::mysql::state::{Answer, Liveness, Role, Seen};
 use crate::ocf::{Outcome, log};
 
 /// How long commits in progress may take to get their acknowledgement before their sessions are killed: a killed
@@ -73,7 +73,8 @@ fn look(resource: &Resource<'_>) -> Result<Seen> {
     }
 }
 
-fn close(resource: &Resource<'_>) -> Result<()> {
+/// Closes the server for every client and stops waiting for replicas; verified and recorded.
+pub(super) fn close(resource: &Resource<'_>) -> Result<()> {
     make_read_only(resource)?;
     let mut connection = resource.connect()?;
     let server = observe::server(&mut connection)?;
@@ -92,25 +93,23 @@ fn close(resource: &Resource<'_>) -> Result<()> {
         connection.run(mariadb::DISARM_SEMI_SYNC)?;
     }
     end_sessions(&mut connection, &[])?;
-    let old = record::load(resource.instance())?;
-    record::store(
-        resource.instance(),
-        &Record {
-            role: Role::Replica,
-            closed: true,
-            binlog_base: server.binlog_base,
-            ..old
-        },
-    )?;
     log::info(&format!("closed at {}", server.binlog_position));
-    Ok(())
+    record_closed(resource, server.binlog_base)
+}
+
+pub(super) fn record_closed(resource: &Resource<'_>, binlog_base: String) -> Result<()> {
+    follow::remember(resource, |record| {
+        record.role = Role::Replica;
+        record.closed = true;
+        record.binlog_base = binlog_base;
+    })
 }
 
 /// Switches `read_only` on, in spite of whatever holds it up.
 ///
 /// # Errors
 /// When it is still off near the deadline; then it may come on later, or never.
-pub(crate) fn make_read_only(resource: &Resource<'_>) -> Result<()> {
+fn make_read_only(resource: &Resource<'_>) -> Result<()> {
     let reserve = KILL_RESERVE.min(resource.context.deadline.remaining() / 2);
     let deadline = resource.context.deadline.keeping(reserve);
     let mut closer = observe::connect(&resource.config, deadline.remaining())?;

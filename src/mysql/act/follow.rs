@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use super::{Resource, STEP, phase};
 use crate::error::{Error, Result};
+use crate::mysql::decide::monitor::refused;
 use crate::mysql::decide::{self, Following};
 use crate::mysql::dialect::mariadb;
 use crate::mysql::observe;
 use crate::mysql::record;
 use crate::mysql::sql::Connection;
-use crate::mysql::state::{Record, Server, Thread};
+use crate::mysql::state::{Epoch, Record, Server, Thread};
 use crate::mysql::why::Why;
 use crate::ocf::log;
 
-/// What was received is applied first, as long as this does not take longer: the new primary has it all anyway.
+/// What was received is applied first, as long as this does not take longer; what is left is compared.
 const DRAIN: Duration = Duration::from_secs(5);
 /// The primary was just promoted or is serving: it answers at once, or something is wrong.
 const ASK: Duration = Duration::from_secs(3);
@@ -22,36 +23,36 @@ const ASK: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// When the primary cannot be asked, or does not serve as primary.
-pub(crate) fn run(resource: &Resource<'_>, primary: &str) -> Result<Option<Why>> {
+pub(crate) fn run(resource: &Resource<'_>, primary: &str, epoch: Option<&Epoch>) -> Result<Option<Why>> {
     let config = &resource.config;
     let server = resource.server()?;
     let source = config.address_of(primary);
-    if follows(&server, &source) {
-        remember(resource, false)?;
+    let record = record::load(resource.instance())?;
+    if follows(&server, &source) && !record.changing_source {
+        remember(resource, |record| record.held = false)?;
         return Ok(None);
     }
     let mut connection = resource.connect()?;
     let server = drained(resource, &mut connection, server)?;
-    // Own position first: the primary goes on writing, so what it has can only grow until it is asked.
-    let theirs = observe::remote(config, primary, ASK.min(resource.context.deadline.remaining()))?;
-    if theirs.read_only {
-        return Err(Error::State(format!(
-            "{primary} is read-only: it does not serve as primary"
-        )));
-    }
-    match decide::follow(&server.holdings, &theirs.holdings, primary) {
+    // Ask before anything is stopped: a primary that does not serve must not cost this replica its threads.
+    let theirs = serving(resource, primary)?;
+    let server = stopped(&mut connection, server)?;
+    // What arrived until now must be compared as well, and the primary's position can only grow.
+    let theirs = if server.holdings.pending().is_empty() {
+        theirs
+    } else {
+        serving(resource, primary)?
+    };
+    match decide::follow(&server, &theirs, primary, epoch) {
         Following::Hold(why) => {
-            remember(resource, true)?;
-            if server.link.is_some() {
-                connection.run(mariadb::STOP_REPLICATION)?;
-            }
+            remember(resource, |record| record.held = true)?;
             Ok(Some(why))
         }
         Following::Attach => {
             phase("point to primary", || {
-                attach(resource, &mut connection, &server, &source)
+                point(resource, &mut connection, &server, &source)
             })?;
-            remember(resource, false)?;
+            remember(resource, |record| record.held = false)?;
             log::info(&format!(
                 "following {primary} from {}",
                 server.holdings.resume_position()
@@ -61,18 +62,34 @@ pub(crate) fn run(resource: &Resource<'_>, primary: &str) -> Result<Option<Why>>
     }
 }
 
-/// Keeps in this node's record whether it is held back.
-fn remember(resource: &Resource<'_>, held: bool) -> Result<()> {
-    let record = record::load(resource.instance())?;
-    if record.held == held {
-        return Ok(());
+/// What the primary has, if it serves as one.
+fn serving(resource: &Resource<'_>, primary: &str) -> Result<Server> {
+    let limit = ASK.min(resource.context.deadline.remaining());
+    let server = observe::remote(&resource.config, primary, limit)?;
+    if server.read_only {
+        return Err(Error::State(format!(
+            "{primary} is read-only: it does not serve as primary"
+        )));
     }
-    record::store(resource.instance(), &Record { held, ..record })
+    Ok(server)
+}
+
+/// Changes this node's record, if that makes a difference.
+pub(super) fn remember(resource: &Resource<'_>, change: impl FnOnce(&mut Record)) -> Result<()> {
+    let old = record::load(resource.instance())?;
+    let mut new = old.clone();
+    change(&mut new);
+    if new == old {
+        Ok(())
+    } else {
+        record::store(resource.instance(), &new)
+    }
 }
 
 fn follows(server: &Server, source: &str) -> bool {
     server.link.as_ref().is_some_and(|link| {
-        link.source == source && link.receiver != Thread::Stopped && link.applier != Thread::Stopped
+        let running = link.receiver != Thread::Stopped && link.applier != Thread::Stopped;
+        link.source == source && running && refused(link).is_none()
     })
 }
 
@@ -94,33 +111,31 @@ fn drained(resource: &Resource<'_>, connection: &mut Connection, server: Server)
     }
 }
 
-/// Points the server to `source`. Deletes the relay log.
-pub(super) fn attach(
-    resource: &Resource<'_>,
-    connection: &mut Connection,
-    server: &Server,
-    source: &str,
-) -> Result<()> {
-    let replication = &resource.config.replication;
-    if server.link.is_some() {
-        connection.run(mariadb::STOP_REPLICATION)?;
+/// The server with its replication stopped: only now do its positions stand still.
+pub(super) fn stopped(connection: &mut Connection, server: Server) -> Result<Server> {
+    if server.link.is_none() {
+        return Ok(server);
     }
+    connection.run(mariadb::STOP_REPLICATION)?;
+    observe::server(connection)
+}
+
+/// Points the stopped server to `source` and starts it. Deletes the relay log.
+pub(super) fn point(resource: &Resource<'_>, connection: &mut Connection, server: &Server, source: &str) -> Result<()> {
+    let replication = &resource.config.replication;
+    remember(resource, |record| record.changing_source = true)?;
     // A former primary has written transactions that it never applied as a replica: it must not ask for them again.
     let resume = server.holdings.resume_position();
     if resume != server.holdings.applied {
         connection.run(mariadb::set_resume_position(&resume))?;
     }
-    let acknowledge = resource.config.policy.semi_sync;
-    connection.run(if acknowledge {
-        mariadb::ACKNOWLEDGE
-    } else {
-        mariadb::NOT_ACKNOWLEDGE
-    })?;
+    connection.run(mariadb::ACKNOWLEDGE)?;
     connection.run(mariadb::DEAD_SOURCE_LIMIT)?;
     connection.run(mariadb::change_source(
         source,
-        replication,
+        replication.port,
         &replication.credentials.login()?,
     ))?;
-    connection.run(mariadb::START_REPLICATION)
+    connection.run(mariadb::START_REPLICATION)?;
+    remember(resource, |record| record.changing_source = false)
 }

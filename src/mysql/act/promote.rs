@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::{Resource, STEP, follow, phase};
 use crate::cluster::Cluster;
 use crate::error::{During, Error, Result};
-use crate::mysql::decide::promote::{Promotion, next_step};
-use crate::mysql::decide::score;
+use crate::mysql::decide::promote::{Election, Promotion, is_proven, next_step};
+use crate::mysql::decide::{self, score};
 use crate::mysql::dialect::mariadb;
 use crate::mysql::gtid::{GtidList, Holdings};
 use crate::mysql::observe;
@@ -22,22 +22,21 @@ use crate::sys::clock;
 
 /// How long a vote may be on its way after every survivor has ended its notification.
 const VOTES: Duration = Duration::from_secs(3);
+/// How often a drain is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// What this promotion knows besides the server itself.
-struct Election {
-    epoch: Option<Epoch>,
-    survivors: Vec<String>,
-    votes: Vec<(String, Vote)>,
-}
+/// How long the former primary may take to answer, if it did not vote: it should be off.
+const FORMER: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
     let mut connection = resource.connect()?;
     let election = match &resource.cluster {
-        Some(cluster) => phase("collect votes", || collect(resource, cluster))?,
+        Some(cluster) => phase("collect votes", || collect(resource, cluster, &mut connection))?,
+        // A server on its own has nobody to compare with, and nobody to be compared by.
         None => Election {
-            epoch: None,
-            survivors: Vec::new(),
-            votes: Vec::new(),
+            ordered: true,
+            knows_what_it_received: true,
+            ..Election::default()
         },
     };
     match phase("prove", || prove(resource, &mut connection, &election))? {
@@ -47,44 +46,87 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
         }
         Proof::Given(evidence) => phase("open", || open(resource, &mut connection, &election, evidence))?,
     }
-    if let Some(cluster) = &resource.cluster {
-        cluster.set_score(Some(score::PRIMARY))?;
+    if let Some(cluster) = &resource.cluster
+        && let Err(error) = cluster.set_score(Some(score::PRIMARY))
+    {
+        // The server is the primary; the next monitor tells the cluster so.
+        log::warning(&format!("cannot set the primary's promotion score yet: {error}"));
     }
     Ok(Outcome::SUCCESS)
 }
 
 /// Reads the epoch and waits for the vote of every survivor.
-fn collect(resource: &Resource<'_>, cluster: &Cluster) -> Result<Election> {
+fn collect(resource: &Resource<'_>, cluster: &Cluster, connection: &mut Connection) -> Result<Election> {
     let instance = resource.instance();
+    let notify = &resource.context.notify;
+    let own_name = cluster.node.clone();
     let epoch = record::epoch(cluster, instance)?;
-    let ended = epoch.as_ref().map_or(0, |epoch| epoch.number);
-    let own_name = cluster.node.as_str();
-    let survivors: Vec<String> = resource
-        .context
-        .notify
+    let survivors: Vec<String> = notify
         .survivors()
         .into_iter()
-        .filter(|node| node != own_name)
+        .filter(|node| *node != own_name)
         .collect();
-    let deadline = resource.context.deadline.within(VOTES);
+    let votes = collect_votes(
+        resource,
+        cluster,
+        &survivors,
+        epoch.as_ref().map_or(0, |epoch| epoch.number),
+    )?;
+    let server = observe::server(connection)?;
+    let source = source_node(resource, &server);
+    let record = record::load(instance)?;
+    Ok(Election {
+        ordered: resource.context.notifies && notify.promotes(&own_name),
+        other_primary: notify.primary_now().filter(|node| *node != own_name).map(str::to_owned),
+        former_serves: former_serves(resource, epoch.as_ref(), &own_name, &survivors),
+        knows_what_it_received: epoch
+            .as_ref()
+            .is_none_or(|epoch| decide::knows_what_it_received(&server, &record, source.as_deref(), epoch, &own_name)),
+        instances: resource.context.instances,
+        own_name,
+        epoch,
+        survivors,
+        votes,
+    })
+}
+
+fn collect_votes(
+    resource: &Resource<'_>,
+    cluster: &Cluster,
+    survivors: &[String],
+    ended: u64,
+) -> Result<Vec<(String, Vote)>> {
     let mut votes = Vec::new();
     // Pacemaker before 2.1.6 cannot wait until an attribute has arrived, so it may still be on its way.
-    let arrived = deadline.poll("the votes of all survivors", STEP, || {
-        votes = observe::votes(cluster, instance, ended)?;
-        let complete = survivors
-            .iter()
-            .all(|node| votes.iter().any(|(voter, _)| voter == node));
-        Ok(complete.then_some(()))
-    });
+    let arrived = resource
+        .context
+        .deadline
+        .within(VOTES)
+        .poll("the votes of all survivors", STEP, || {
+            votes = observe::votes(cluster, resource.instance(), ended)?;
+            let complete = survivors
+                .iter()
+                .all(|node| votes.iter().any(|(voter, _)| voter == node));
+            Ok(complete.then_some(()))
+        });
     match arrived {
         // Who did not vote is named by the decision.
-        Ok(()) | Err(Error::Timeout { .. }) => Ok(Election {
-            epoch,
-            survivors,
-            votes,
-        }),
+        Ok(()) | Err(Error::Timeout { .. }) => Ok(votes),
         Err(other) => Err(other),
     }
+}
+
+/// Pacemaker says that the former primary is off. One short question finds the fencing device that switched off
+/// something else.
+fn former_serves(resource: &Resource<'_>, epoch: Option<&Epoch>, own_name: &str, survivors: &[String]) -> bool {
+    let former = epoch
+        .map(|epoch| &epoch.node)
+        .filter(|node| *node != own_name && !survivors.contains(node));
+    former.is_some_and(|node| observe::remote(&resource.config, node, FORMER).is_ok_and(|server| !server.read_only))
+}
+
+fn source_node(resource: &Resource<'_>, server: &Server) -> Option<String> {
+    server.link.as_ref().map(|link| resource.config.node_at(&link.source))
 }
 
 enum Proof {
@@ -100,22 +142,8 @@ fn prove(resource: &Resource<'_>, connection: &mut Connection, election: &Electi
     let record = record::load(resource.instance())?;
     loop {
         let server = observe::server(connection)?;
-        let source = server.link.as_ref().map(|link| resource.config.node_at(&link.source));
-        let Election {
-            epoch,
-            survivors,
-            votes,
-        } = election;
-        let step = next_step(
-            &server,
-            &record,
-            survivors,
-            votes,
-            source.as_deref(),
-            epoch.as_ref(),
-            resource.own_name(),
-        );
-        let awaited = match step {
+        let source = source_node(resource, &server);
+        let awaited = match next_step(&server, &record, source.as_deref(), election) {
             Promotion::Already => return Ok(Proof::Already),
             Promotion::Refuse(why) => return Ok(Proof::Refused(why)),
             Promotion::Open { evidence } => return Ok(Proof::Given(evidence)),
@@ -126,8 +154,7 @@ fn prove(resource: &Resource<'_>, connection: &mut Connection, election: &Electi
             }
             Promotion::Fetch { from, lacking } => {
                 log::info(&format!("{from} has up to {lacking}, which is not here: fetching it"));
-                let address = resource.config.address_of(&from);
-                follow::attach(resource, connection, &server, &address).during(format!("fetching from {from}"))?;
+                fetch(resource, connection, server.clone(), &from).during(format!("fetching from {from}"))?;
                 lacking
             }
         };
@@ -140,8 +167,15 @@ fn prove(resource: &Resource<'_>, connection: &mut Connection, election: &Electi
         if deadline.expired() {
             return Err(deadline.timeout(format!("the execution of {awaited}")));
         }
-        deadline.pause(STEP.min(Duration::from_millis(10)));
+        deadline.pause(LOOK_AGAIN);
     }
+}
+
+/// Replicates from a sibling that has more. Only with nothing left in the relay log, which this deletes.
+fn fetch(resource: &Resource<'_>, connection: &mut Connection, server: Server, from: &str) -> Result<()> {
+    let server = follow::stopped(connection, server)?;
+    still_drained(&server)?;
+    follow::point(resource, connection, &server, &resource.config.address_of(from))
 }
 
 /// Notices when what a server holds has not changed for too long.
@@ -169,21 +203,12 @@ impl Progress {
     }
 }
 
-/// Everything is executed here: detach, arm, write the epoch, open, verify.
+/// Everything is executed here: stop, write the epoch, detach, arm, open, verify. The epoch comes before the first
+/// statement that cannot be taken back.
 fn open(resource: &Resource<'_>, connection: &mut Connection, election: &Election, evidence: String) -> Result<()> {
     let server = observe::server(connection)?;
-    if server.link.is_some() {
-        connection.run(mariadb::STOP_REPLICATION)?;
-        let stopped = observe::server(connection)?;
-        still_drained(&stopped)?;
-        connection.run(mariadb::FORGET_SOURCE)?;
-    }
-    let semi_sync = resource.cluster.is_some() && resource.config.policy.semi_sync;
-    if semi_sync {
-        for statement in mariadb::arm_semi_sync() {
-            connection.run(statement)?;
-        }
-    }
+    let server = follow::stopped(connection, server)?;
+    still_drained(&server)?;
     let number = election.epoch.as_ref().map_or(0, |epoch| epoch.number) + 1;
     if let Some(cluster) = &resource.cluster {
         let epoch = Epoch {
@@ -192,25 +217,42 @@ fn open(resource: &Resource<'_>, connection: &mut Connection, election: &Electio
             server_id: server.server_id,
             position: server.holdings.resume_position(),
             opened_at: clock::utc_stamp(),
+            proven: is_proven(election),
             evidence,
         };
+        let strength = if epoch.proven {
+            "proven"
+        } else {
+            "not proven for every instance"
+        };
         log::info(&format!(
-            "epoch {number} opens at {}: {}",
+            "epoch {number} opens at {}: {} ({strength})",
             epoch.position, epoch.evidence
         ));
         record::store_epoch(cluster, resource.instance(), &epoch).during("writing the epoch to the cluster")?;
     }
-    record::store(
-        resource.instance(),
-        &Record {
+    follow::remember(resource, |record| {
+        *record = Record {
             role: Role::Primary,
             epoch: number,
             closed: false,
             binlog_base: server.binlog_base.clone(),
-            held: false,
-        },
-    )?;
+            ..Record::default()
+        }
+    })?;
+    if server.link.is_some() {
+        connection.run(mariadb::FORGET_SOURCE)?;
+    }
+    let semi_sync = resource.cluster.is_some() && resource.config.policy.semi_sync;
+    if semi_sync {
+        for statement in mariadb::arm_semi_sync() {
+            connection.run(statement)?;
+        }
+    }
     connection.run(mariadb::READ_ONLY_OFF)?;
+    if resource.config.event_scheduler {
+        connection.run(mariadb::EVENTS_ON)?;
+    }
     verify(&observe::server(connection)?, semi_sync)
 }
 

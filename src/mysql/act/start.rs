@@ -1,7 +1,7 @@
 //! start: the server runs, closed for writes, and follows the primary if there is one. Never promotes.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::Child;
 
 use super::{Resource, STEP, follow, phase};
 use crate::error::{During, Error, Result};
@@ -9,14 +9,15 @@ use crate::mysql::daemon;
 use crate::mysql::decide::{self, Recovery, Starting};
 use crate::mysql::dialect::mariadb;
 use crate::mysql::observe;
+use crate::mysql::ownership;
 use crate::mysql::record;
-use crate::mysql::state::{Answer, Liveness, Record, Role, Seen, Server};
+use crate::mysql::state::{Answer, Epoch, Liveness, Record, Seen, Server};
 use crate::ocf::{Outcome, log};
-use crate::sys::files::{self, Lock};
+use crate::sys::files;
 
 pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
     check_host(resource)?;
-    let _lock = own_datadir(resource)?;
+    let _lock = ownership::take(&resource.config.datadir, resource.instance())?;
     let record = record::load(resource.instance())?;
     let epoch = match &resource.cluster {
         Some(cluster) => record::epoch(cluster, resource.instance())?,
@@ -26,16 +27,22 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
         Liveness::Absent => Seen::Absent,
         Liveness::Running(process) => Seen::Running(process, Answer::Silent(String::new())),
     };
-    let server = match decide::start(&seen, &record, epoch.as_ref(), resource.own_name()) {
+    let server = match decide::start(
+        &seen,
+        &record,
+        epoch.as_ref(),
+        resource.own_name(),
+        resource.config.policy,
+    ) {
         Starting::Adopt => {
             log::info("a server runs already on this data directory: taking it over");
-            phase("server ready", || wait_ready(resource))?
+            phase("server ready", || wait_ready(resource, None))?
         }
         Starting::Launch(recovery) => boot(resource, recovery, &record)?,
     };
     phase("close", || close(resource, &server))?;
     if resource.cluster.is_some() {
-        attach(resource);
+        attach(resource, epoch.as_ref());
     } else {
         open_alone(resource, &record)?;
     }
@@ -44,11 +51,23 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
 
 /// Refuses what can be known to fail before anything is started.
 fn check_host(resource: &Resource<'_>) -> Result<()> {
-    if resource.cluster.is_some() && !resource.context.notifies {
+    let context = resource.context;
+    if context.clone && resource.cluster.is_none() {
+        let why = "a clone needs the meta attribute promotable=true, or every instance would be writable";
+        return Err(Error::parameter("promotable", "false", why));
+    }
+    if resource.cluster.is_some() && !context.notifies {
         return Err(Error::parameter(
             "notify",
             "false",
             "the clone needs the meta attribute notify=true",
+        ));
+    }
+    if let Some(most) = context.promoted_max.filter(|most| *most != 1) {
+        return Err(Error::parameter(
+            "promoted-max",
+            &most.to_string(),
+            "there can be only one primary: 1",
         ));
     }
     daemon::binary(&resource.config)?;
@@ -56,54 +75,18 @@ fn check_host(resource: &Resource<'_>) -> Result<()> {
     daemon::check_datadir(&resource.config, &account)
 }
 
-/// Two resources on one data directory would each stop and promote the other's server: the first one owns it.
-fn own_datadir(resource: &Resource<'_>) -> Result<Lock> {
-    let datadir = resource
-        .config
-        .datadir
-        .canonicalize()
-        .unwrap_or_else(|_| resource.config.datadir.clone());
-    let name = datadir.display().to_string().replace('/', "!");
-    let directory = Path::new("/run/baton");
-    files::private_directory(directory)?;
-    let lock = Lock::try_take(&directory.join(format!("datadir{name}.lock")))?;
-    let lock = lock.ok_or_else(|| {
-        Error::State(format!(
-            "another action works on {}: wait for its end",
-            datadir.display()
-        ))
-    })?;
-    let owner_file = directory.join(format!("datadir{name}.owner"));
-    let owner = files::read(&owner_file)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let runs = daemon::find(&datadir)? != Liveness::Absent;
-    if let Some(owner) = owner.filter(|owner| runs && owner != resource.instance()) {
-        // Not a wrong parameter: that code would stop this resource on all nodes, and a server left behind by a renamed
-        // resource is the fault of one node.
-        return Err(Error::State(format!(
-            "datadir {}: resource {owner} already runs a server on it; every resource needs a data directory of its own",
-            datadir.display()
-        )));
-    }
-    files::replace(&owner_file, resource.instance().as_bytes())?;
-    Ok(lock)
-}
-
 /// Launches the server and waits until it answers.
 fn boot(resource: &Resource<'_>, recovery: Recovery, record: &Record) -> Result<Server> {
     let recovery = possible(resource, recovery, record)?;
-    phase("launch", || launch(resource, recovery))?;
-    let server = phase("server ready", || wait_ready(resource));
+    let server = launch(resource, recovery);
     match (server, recovery) {
         // Crash recovery refuses to drop a tail with statements that cannot be undone, such as DDL: then it is kept,
         // and the comparison with the primary decides.
-        (Err(error @ Error::State(_)), Recovery::Truncate)
-            if daemon::find(&resource.config.datadir)? == Liveness::Absent =>
-        {
+        (Err(error @ Error::State(_)), Recovery::Truncate) => {
             log::warning(&format!(
                 "the server cannot drop its tail ({error}): starting it with the tail"
             ));
-            phase("launch", || launch(resource, Recovery::Commit))?;
-            phase("server ready", || wait_ready(resource))
+            launch(resource, Recovery::Commit)
         }
         (result, Recovery::Truncate | Recovery::Commit) => result,
     }
@@ -124,27 +107,37 @@ fn possible(resource: &Resource<'_>, recovery: Recovery, record: &Record) -> Res
     Ok(Recovery::Truncate)
 }
 
-fn launch(resource: &Resource<'_>, recovery: Recovery) -> Result<()> {
+fn launch(resource: &Resource<'_>, recovery: Recovery) -> Result<Server> {
     let config = &resource.config;
     let binary = daemon::binary(config)?;
     daemon::version(&binary, resource.context.deadline)?;
-    daemon::launch(config, &binary, &daemon::account(config)?, recovery)
+    let mut child = phase("launch", || {
+        daemon::launch(config, &binary, &daemon::account(config)?, recovery)
+    })?;
+    phase("server ready", || wait_ready(resource, Some(&mut child)))
 }
 
-/// Truncation removes evidence: the last binary log is copied first, to where only root can read it. One copy is
-/// kept, that of the last crash.
+/// Truncation removes evidence: the last binary log is copied first, to where only root can read it. The copy of one
+/// crash is never overwritten, whatever happens to later starts; that of an earlier crash makes room for it.
 fn keep_last_binlog(resource: &Resource<'_>, record: &Record) -> Result<()> {
     let Some(last) = last_binlog(Path::new(&record.binlog_base)) else {
         return Ok(());
     };
-    let target = record::directory(resource.instance()).join("before-truncation");
+    let all = record::directory(resource.instance()).join("before-truncation");
+    let target = all.join(format!("epoch-{}", record.epoch));
     if target.exists() {
-        std::fs::remove_dir_all(&target).map_err(|error| Error::file("cannot remove", &target, error))?;
+        return Ok(());
     }
-    files::private_directory(&target)?;
-    let copy = target.join(last.file_name().unwrap_or_default());
-    std::fs::copy(&last, &copy).map_err(|error| Error::file("cannot copy", &last, error))?;
-    log::info(&format!("copied {} to {}", last.display(), copy.display()));
+    if all.exists() {
+        std::fs::remove_dir_all(&all).map_err(|error| Error::file("cannot remove", &all, error))?;
+    }
+    let unfinished = all.join("unfinished");
+    files::private_directory(&unfinished)?;
+    let copy = unfinished.join(last.file_name().unwrap_or_default());
+    std::fs::copy(&last, &copy)
+        .and_then(|_| std::fs::rename(&unfinished, &target))
+        .map_err(|error| Error::file("cannot copy", &last, error))?;
+    log::info(&format!("copied {} to {}", last.display(), target.display()));
     Ok(())
 }
 
@@ -169,26 +162,39 @@ fn last_binlog(base: &Path) -> Option<PathBuf> {
     logs.pop().map(|(_, path)| path)
 }
 
-/// Waits until the server answers; crash recovery may take as long as the action's timeout allows.
-fn wait_ready(resource: &Resource<'_>) -> Result<Server> {
+/// Waits until the server answers; crash recovery may take as long as the action's timeout allows. `child` is the
+/// server if it was launched here: between its launch and the moment when it works in its data directory there is
+/// nothing else to find.
+fn wait_ready(resource: &Resource<'_>, mut child: Option<&mut Child>) -> Result<Server> {
     let config = &resource.config;
     let deadline = resource.context.deadline;
-    // Between fork and the moment when the server works in its data directory there is nothing to find yet.
-    let boot = deadline.within(Duration::from_secs(5));
     deadline.poll(
         "the server's readiness (it may be recovering from a crash)",
         STEP,
-        || match observe::local(config, config.hang_timeout.min(deadline.remaining()))? {
-            Seen::Running(_, Answer::Facts(server)) => Ok(Some(*server)),
-            Seen::Running(_, Answer::Silent(_)) => Ok(None),
-            Seen::Running(_, Answer::Alive(how)) => Err(Error::State(format!(
-                "the server runs but refuses the agent: {how}; check parameters admin_user and admin_password_file"
-            ))),
-            Seen::Absent if !boot.expired() => Ok(None),
-            Seen::Absent => Err(Error::State(format!(
-                "the server ended during its start; {}",
-                daemon::log_tail(config)
-            ))),
+        || {
+            if let Some(child) = child.as_deref_mut() {
+                let ended = child
+                    .try_wait()
+                    .map_err(|error| Error::os("waiting for the server", error))?;
+                if let Some(status) = ended {
+                    let words = daemon::log_tail(config);
+                    return Err(Error::State(format!(
+                        "the server ended during its start with {status}; {words}"
+                    )));
+                }
+            }
+            match observe::local(config, config.hang_timeout.min(deadline.remaining()))? {
+                Seen::Running(_, Answer::Facts(server)) => Ok(Some(*server)),
+                Seen::Running(_, Answer::Silent(_)) => Ok(None),
+                Seen::Running(_, Answer::Alive(how)) => Err(Error::State(format!(
+                    "the server runs but refuses the agent: {how}; check parameters admin_user and admin_password_file"
+                ))),
+                Seen::Absent if child.is_some() => Ok(None),
+                Seen::Absent => Err(Error::State(format!(
+                    "the server that was found running has ended; {}",
+                    daemon::log_tail(config)
+                ))),
+            }
         },
     )
 }
@@ -196,41 +202,30 @@ fn wait_ready(resource: &Resource<'_>) -> Result<Server> {
 /// Brings any server to the state in which a start must leave it: read-only, waiting for nobody, and recorded as
 /// such before anything else may look.
 fn close(resource: &Resource<'_>, server: &Server) -> Result<()> {
-    if !server.read_only {
-        super::demote::make_read_only(resource)?;
+    if !server.read_only || server.semi_sync.source_enabled {
+        super::demote::close(resource)?;
     }
     let mut connection = resource.connect()?;
-    if server.semi_sync.source_enabled {
-        connection.run(mariadb::DISARM_SEMI_SYNC)?;
-    }
+    connection.run(mariadb::EVENTS_OFF)?;
     let after = observe::server(&mut connection)?;
     if !after.read_only || after.semi_sync.source_enabled {
         return Err(Error::State(
             "the server did not stay read-only after its start".to_owned(),
         ));
     }
-    let old = record::load(resource.instance())?;
-    record::store(
-        resource.instance(),
-        &Record {
-            role: Role::Replica,
-            closed: true,
-            binlog_base: after.binlog_base,
-            ..old
-        },
-    )
+    super::demote::record_closed(resource, after.binlog_base)
 }
 
 /// Follows the primary that Pacemaker names. Without one, or when it cannot be reached yet, the server just runs:
 /// the next notification or monitor attaches it.
-fn attach(resource: &Resource<'_>) {
+fn attach(resource: &Resource<'_>, epoch: Option<&Epoch>) {
     let Some(primary) = resource.context.notify.primary_now() else {
         return;
     };
     if primary == resource.own_name() {
         return;
     }
-    match phase("attach", || follow::run(resource, primary)) {
+    match phase("attach", || follow::run(resource, primary, epoch)) {
         Ok(None) => {}
         Ok(Some(why)) => log::warning(&why.to_string()),
         Err(error) => log::warning(&format!("cannot follow {primary} yet: {error}")),

@@ -8,8 +8,10 @@ use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::mysql::daemon;
 use crate::mysql::observe;
+use crate::mysql::ownership;
 use crate::mysql::state::Liveness;
 use crate::ocf::env::Context;
+use crate::ocf::params::Strictness;
 use crate::ocf::{Outcome, log};
 
 pub(crate) fn run(context: &Context) -> Result<Outcome> {
@@ -20,7 +22,7 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
             log::warning(&format!("cannot withdraw this node's score: {error}"));
         }
     }
-    let params = context.parameters();
+    let params = context.parameters(Strictness::DefaultForReloadable);
     let datadir = Path::new(params.text("datadir").unwrap_or_default());
     if !datadir.is_absolute() {
         let shown = datadir.display();
@@ -31,13 +33,19 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
     if daemon::find(datadir)? != Liveness::Absent {
         phase("stop server", || daemon::stop(datadir, context.deadline))?;
     }
+    if let Err(error) = ownership::release(datadir) {
+        log::warning(&error.to_string());
+    }
     Ok(Outcome::SUCCESS)
 }
 
+/// Tries all of it, and reports the first that failed.
 fn withdraw(context: &Context, cluster: &Cluster) -> Result<()> {
-    cluster.set_score(None)?;
-    if let Some(name) = context.parameters().text("reader_attribute") {
-        cluster.set_attribute(name, "0")?;
-    }
-    cluster.delete_private(&observe::vote_attribute(&context.instance))
+    let params = context.parameters(Strictness::DefaultForReloadable);
+    let score = cluster.set_score(None);
+    let reader = params
+        .text("reader_attribute")
+        .map_or(Ok(()), |name| cluster.set_attribute(name, "0"));
+    let vote = cluster.delete_private(&observe::vote_attribute(&context.instance));
+    score.and(reader).and(vote)
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no I/O, no clock, no environment.
 
-use super::{Policy, score, unprovable, unproven};
+use super::{Policy, knows_what_it_received, score, unprovable, unproven};
 use crate::mysql::state::{Answer, Epoch, Link, Record, Role, Seen, Server, Thread};
 use crate::mysql::why::{NO_FALLBACK_MS, Why};
 use crate::ocf::OcfCode;
@@ -39,8 +39,8 @@ impl Verdict {
     }
 }
 
-/// Reports the state of this node. `held` is what an attempt to attach found out, `epoch` the cluster's last one;
-/// both matter only to a replica without a source.
+/// Reports the state of this node. `held` is what an attempt to attach found out. `epoch` is the cluster's last one: it
+/// is known to a probe, and where a replica has no working source.
 pub(crate) fn report(
     seen: &Seen,
     record: &Record,
@@ -58,13 +58,17 @@ pub(crate) fn report(
         },
         Seen::Running(_, Answer::Silent(how)) => Verdict::failed(OcfCode::ErrGeneric, Why::NotAnswering(how.clone())),
         Seen::Running(_, Answer::Alive(how)) => alive(record, how, policy),
-        Seen::Running(_, Answer::Facts(server)) if !server.read_only => writable(server, record, policy),
+        Seen::Running(_, Answer::Facts(server)) if !server.read_only => {
+            writable(server, record, epoch, own_name, policy)
+        }
         Seen::Running(_, Answer::Facts(_)) if record.role == Role::Primary => {
             Verdict::failed(OcfCode::ErrGeneric, Why::ReadOnlyPrimary)
         }
         Seen::Running(_, Answer::Facts(server)) => match &server.link {
-            Some(link) if server.is_attached() && held.is_none() => replica(server, link, policy),
-            Some(_) | None => unattached(server, epoch, held, own_name, policy),
+            Some(link) if server.is_attached() && held.is_none() && !record.changing_source => {
+                replica(server, link, policy)
+            }
+            Some(_) | None => unattached(server, record, epoch, held, own_name, policy),
         },
     }
 }
@@ -92,7 +96,8 @@ fn alive(record: &Record, how: &str, policy: Policy) -> Verdict {
     }
 }
 
-fn writable(server: &Server, record: &Record, policy: Policy) -> Verdict {
+/// A writable server is the primary only if this node remembers its promotion and the cluster knows of no later one.
+fn writable(server: &Server, record: &Record, epoch: Option<&Epoch>, own_name: &str, policy: Policy) -> Verdict {
     let primary = |why: Option<Why>| Verdict {
         code: if why.is_some() {
             OcfCode::DegradedPromoted
@@ -103,7 +108,9 @@ fn writable(server: &Server, record: &Record, policy: Policy) -> Verdict {
         score: Score::Set(score::PRIMARY),
         readable: true,
     };
+    let succeeded = epoch.is_some_and(|epoch| epoch.node != own_name || epoch.number != record.epoch);
     match (record.role, policy.promotable) {
+        (Role::Primary, true) if succeeded => Verdict::failed(OcfCode::FailedPromoted, Why::WritableReplica),
         (Role::Primary, true) => primary(primary_weakness(server, policy)),
         (Role::Primary, false) => primary(None),
         (Role::Replica, true) => Verdict::failed(OcfCode::FailedPromoted, Why::WritableReplica),
@@ -125,7 +132,11 @@ fn primary_weakness(server: &Server, policy: Policy) -> Option<Why> {
     if policy.semi_sync && semi_sync.clients == 0 {
         return Some(Why::NoAcknowledgingReplica);
     }
-    unprovable(server)
+    unprovable(server).or_else(|| not_durable(server))
+}
+
+fn not_durable(server: &Server) -> Option<Why> {
+    server.not_durable.clone().map(Why::NotDurable)
 }
 
 fn replica(server: &Server, link: &Link, policy: Policy) -> Verdict {
@@ -147,9 +158,14 @@ fn replica(server: &Server, link: &Link, policy: Policy) -> Verdict {
     }
     // Judged by the setting, not by whether the source is connected: the score must not change while it fails over.
     let acknowledging = policy.semi_sync && server.semi_sync.replica_enabled;
+    let why = not_durable(server);
     Verdict {
-        code: OcfCode::Success,
-        why: None,
+        code: if why.is_some() {
+            OcfCode::Degraded
+        } else {
+            OcfCode::Success
+        },
+        why,
         score: Score::Set(if acknowledging {
             score::REPLICA_ACKNOWLEDGING
         } else {
@@ -157,6 +173,20 @@ fn replica(server: &Server, link: &Link, policy: Policy) -> Verdict {
         }),
         readable: link.receiver == Thread::Running,
     }
+}
+
+/// Errors by which a connection fails when its other end is away or full; any other one does not heal by itself.
+const SOURCE_AWAY: [u32; 13] = [
+    1040, 1053, 1158, 1159, 1160, 1161, 1203, 2002, 2003, 2005, 2006, 2013, 2055,
+];
+
+/// Why a source that is there refuses this replica: a wrong password, an account that is missing, TLS.
+pub(crate) fn refused(link: &Link) -> Option<Why> {
+    let error = link
+        .receiver_error
+        .as_ref()
+        .filter(|_| link.receiver == Thread::Connecting)?;
+    (!SOURCE_AWAY.contains(&error.code)).then(|| Why::ReceiverFailed(error.clone()))
 }
 
 /// Why a configured connection does not work. A receiver that has lost its source and tries again is fine: that is
@@ -169,12 +199,19 @@ pub(super) fn broken(link: &Link) -> Option<Why> {
         return Some(Why::ReceiverFailed(error.clone()));
     }
     let stopped = link.applier == Thread::Stopped || link.receiver == Thread::Stopped;
-    stopped.then_some(Why::ReplicationStopped)
+    refused(link).or_else(|| stopped.then_some(Why::ReplicationStopped))
 }
 
 /// A replica without a source: the cluster just started, or this node was held back. Its relay log may have lost what
 /// it once received, so it may be promoted only if nobody can have more.
-fn unattached(server: &Server, epoch: Option<&Epoch>, held: Option<Why>, own_name: &str, policy: Policy) -> Verdict {
+fn unattached(
+    server: &Server,
+    record: &Record,
+    epoch: Option<&Epoch>,
+    held: Option<Why>,
+    own_name: &str,
+    policy: Policy,
+) -> Verdict {
     let plain = |score| Verdict {
         code: OcfCode::Success,
         why: None,
@@ -190,6 +227,9 @@ fn unattached(server: &Server, epoch: Option<&Epoch>, held: Option<Why>, own_nam
     match epoch {
         None => plain(Score::Set(score::FIRST_START)),
         Some(epoch) if epoch.node == own_name => plain(Score::Set(score::LAST_PRIMARY)),
+        Some(epoch) if knows_what_it_received(server, record, None, epoch, own_name) => {
+            plain(Score::Set(score::RESTARTED_COMPLETE))
+        }
         Some(epoch) => Verdict::failed(OcfCode::Degraded, unproven(epoch)),
     }
 }

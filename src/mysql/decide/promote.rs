@@ -52,12 +52,7 @@ pub(crate) struct Election {
 }
 
 /// Decides how to go on with the promotion of this node; `source_node` is the node that it replicates from, if any.
-pub(crate) fn next_step(
-    server: &Server,
-    record: &Record,
-    source_node: Option<&str>,
-    election: &Election,
-) -> Promotion {
+pub(crate) fn next_step(server: &Server, record: &Record, source_node: Option<&str>, election: &Election) -> Promotion {
     let epoch = election.epoch.as_ref();
     let own_epoch = epoch.is_some_and(|epoch| epoch.node == election.own_name && epoch.number == record.epoch);
     if !server.read_only && record.role == Role::Primary && own_epoch {

@@ -4,6 +4,7 @@ mod monitor;
 mod promote;
 
 use super::*;
+use crate::mysql::gtid::GtidList;
 use crate::mysql::state::{Answer, Link, Thread};
 use crate::mysql::state::{SemiSync, ThreadError};
 use crate::mysql::why::NO_FALLBACK_MS;
@@ -47,6 +48,7 @@ pub(super) fn server() -> Server {
         gtid_strict: true,
         log_bin: true,
         log_replica_updates: true,
+        not_durable: None,
         binlog_base: "/var/lib/mysql/binlog".to_owned(),
         binlog_position: list("0-1-5"),
         holdings: holdings("0-1-5", "0-1-5", "0-1-5"),
@@ -87,58 +89,99 @@ pub(super) fn epoch(node: &str, number: u64, position: &str) -> Epoch {
         position: list(position),
         opened_at: String::new(),
         evidence: String::new(),
+        proven: true,
     }
 }
 
 #[test]
-fn only_a_crashed_primary_with_an_elected_successor_drops_its_tail() {
+fn only_a_crashed_primary_with_a_proven_successor_drops_its_tail() {
     let crashed = Record {
         closed: false,
         ..record(Role::Primary)
     };
-    let successor = epoch("n1", 4, "");
+    let boot = |record: &Record, epoch: Option<&Epoch>| start(&Seen::Absent, record, epoch, "n2", POLICY);
     let truncate = Starting::Launch(Recovery::Truncate);
     let commit = Starting::Launch(Recovery::Commit);
-    assert_eq!(start(&Seen::Absent, &crashed, Some(&successor), "n2"), truncate);
-    assert_eq!(start(&Seen::Absent, &crashed, None, "n2"), commit, "no successor");
+    let successor = epoch("n1", 4, "");
+    assert_eq!(boot(&crashed, Some(&successor)), truncate);
+    assert_eq!(boot(&crashed, None), commit, "no successor");
+    assert_eq!(boot(&crashed, Some(&epoch("n2", 3, ""))), commit, "own epoch");
+    assert_eq!(boot(&crashed, Some(&epoch("n1", 2, ""))), commit, "an older epoch");
     assert_eq!(
-        start(&Seen::Absent, &crashed, Some(&epoch("n2", 3, "")), "n2"),
-        commit,
-        "own epoch"
-    );
-    assert_eq!(
-        start(&Seen::Absent, &crashed, Some(&epoch("n1", 2, "")), "n2"),
-        commit,
-        "an older epoch"
-    );
-    assert_eq!(
-        start(&Seen::Absent, &record(Role::Replica), Some(&successor), "n2"),
+        boot(&record(Role::Replica), Some(&successor)),
         commit,
         "demoted in order"
     );
+    let unproven = Epoch {
+        proven: false,
+        ..successor.clone()
+    };
     assert_eq!(
-        start(&seen(server()), &crashed, Some(&successor), "n2"),
+        boot(&crashed, Some(&unproven)),
+        commit,
+        "this node may have the only copy"
+    );
+    let asynchronous = Policy {
+        semi_sync: false,
+        ..POLICY
+    };
+    assert_eq!(
+        start(&Seen::Absent, &crashed, Some(&successor), "n2", asynchronous),
+        commit,
+        "nobody else confirmed"
+    );
+    assert_eq!(
+        start(&seen(server()), &crashed, Some(&successor), "n2", POLICY),
         Starting::Adopt
     );
 }
 
+fn with(holdings: Holdings) -> Server {
+    Server { holdings, ..server() }
+}
+
 #[test]
 fn a_node_follows_only_who_has_everything_it_executed() {
-    let primary = holdings("0-1-5,0-2-9", "0-1-5", "");
-    assert_eq!(
-        follow(&holdings("0-1-5", "0-1-5", ""), &primary, "n2"),
-        Following::Attach
-    );
-    assert_eq!(
-        follow(&holdings("0-1-5", "0-1-5", "0-1-8"), &primary, "n2"),
-        Following::Attach,
-        "unexecuted is discarded"
-    );
-    let Following::Hold(why) = follow(&holdings("0-1-6", "", ""), &primary, "n2") else {
+    let primary = with(holdings("0-1-5,0-2-9", "0-1-5", ""));
+    let go = |mine: Holdings| follow(&with(mine), &primary, "n2", None);
+    assert_eq!(go(holdings("0-1-5", "0-1-5", "0-1-5")), Following::Attach);
+    let Following::Hold(why) = go(holdings("0-1-6", "", "")) else {
         panic!()
     };
     assert!(
         why.to_string().contains("0-1-6") && why.to_string().contains("n2"),
         "{why}"
     );
+}
+
+#[test]
+fn a_relay_log_with_what_the_primary_lacks_is_kept() {
+    let primary = with(holdings("0-1-5,0-2-9", "0-1-5", ""));
+    let held = follow(&with(holdings("0-1-5", "0-1-5", "0-1-8")), &primary, "n2", None);
+    let why = Why::ReceivedBeyondPrimary {
+        primary: "n2".to_owned(),
+        extra: list("0-1-8"),
+    };
+    assert_eq!(held, Following::Hold(why));
+}
+
+#[test]
+fn a_node_whose_settings_prove_nothing_is_not_attached() {
+    let loose = Server {
+        gtid_strict: false,
+        ..server()
+    };
+    assert_eq!(follow(&loose, &server(), "n1", None), Following::Hold(Why::NotStrict));
+}
+
+#[test]
+fn a_primary_that_was_rebuilt_has_what_it_was_promoted_with() {
+    let rebuilt = with(holdings("0-2-120", "0-2-101", ""));
+    let mine = with(holdings("0-1-5", "0-1-5", ""));
+    assert!(matches!(follow(&mine, &rebuilt, "n2", None), Following::Hold(_)));
+    let epoch = Epoch {
+        server_id: 2,
+        ..epoch("n2", 3, "0-1-5")
+    };
+    assert_eq!(follow(&mine, &rebuilt, "n2", Some(&epoch)), Following::Attach);
 }

@@ -3,11 +3,11 @@
 //! Invariant: no I/O here. Facts and their versions: <https://mariadb.com/kb/en/gtid/>,
 //! <https://mariadb.com/kb/en/semisynchronous-replication/>, <https://mariadb.com/kb/en/change-master-to/>.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Version;
 use crate::error::{Error, Result};
-use crate::mysql::config::Replication;
 use crate::mysql::gtid::{GtidList, Holdings};
 use crate::mysql::sql::{Login, Row, Statement, quote};
 use crate::mysql::state::{Link, SemiSync, Server, Thread, ThreadError};
@@ -19,7 +19,8 @@ pub(crate) const VARIABLES: &str = "SELECT VERSION() AS version, @@server_id AS 
     @@log_bin_basename AS log_bin_basename, @@gtid_binlog_pos AS gtid_binlog_pos, \
     @@gtid_binlog_state AS gtid_binlog_state, @@gtid_slave_pos AS gtid_slave_pos, \
     @@rpl_semi_sync_master_enabled AS source_enabled, @@rpl_semi_sync_slave_enabled AS replica_enabled, \
-    @@rpl_semi_sync_master_wait_point AS wait_point, @@rpl_semi_sync_master_timeout AS timeout";
+    @@sync_binlog AS sync_binlog, @@sync_relay_log AS sync_relay_log, \
+    @@innodb_flush_log_at_trx_commit AS flush_log, @@rpl_semi_sync_master_wait_point AS wait_point, @@rpl_semi_sync_master_timeout AS timeout";
 
 /// No row when the server follows nobody.
 pub(crate) const REPLICA_STATUS: &str = "SHOW SLAVE STATUS";
@@ -63,29 +64,37 @@ pub(crate) fn arm_semi_sync() -> [Statement; 5] {
 /// applier waits for acknowledgements that nobody sends.
 pub(crate) const DISARM_SEMI_SYNC: &str = "SET GLOBAL rpl_semi_sync_master_enabled=OFF";
 
-/// Before START SLAVE: a primary that lost its tail skips its own transactions without an error if this is off.
+/// Before START SLAVE, also where nobody waits for it: a primary that lost its tail skips its own transactions without
+/// an error if this is off.
 pub(crate) const ACKNOWLEDGE: &str = "SET GLOBAL rpl_semi_sync_slave_enabled=ON";
 /// STOP SLAVE tells the source to end its side of the connection, and waits this long (seconds) for a source that is
 /// dead: the default of 5 delays every promotion after a power failure. 0 would wait for more than two minutes.
 pub(crate) const DEAD_SOURCE_LIMIT: &str = "SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout=1";
-pub(crate) const NOT_ACKNOWLEDGE: &str = "SET GLOBAL rpl_semi_sync_slave_enabled=OFF";
 
 pub(crate) fn set_resume_position(position: &GtidList) -> Statement {
     format!("SET GLOBAL gtid_slave_pos={}", quote(&position.to_string())).into()
 }
 
-/// Command line with which a server comes up closed: read-only, replication not started, not waiting for anybody.
-/// MariaDB has no persisted variables: the command line wins over every configuration file.
-pub(crate) const CLOSED_AT_BOOT: [&str; 4] = [
+/// Command line with which a server comes up closed: read-only, replication not started, not waiting for anybody, no
+/// event that writes with its definer's privileges. MariaDB has no persisted variables: the command line wins over every
+/// configuration file. The replica's semi-sync flag must be off at boot: releases before those of [`can_truncate`] take
+/// it as the order to drop an unconfirmed tail.
+pub(crate) const CLOSED_AT_BOOT: [&str; 5] = [
     "--read-only=1",
     "--skip-slave-start",
     "--rpl-semi-sync-master-enabled=OFF",
-    "--rpl-semi-sync-slave-enabled=ON",
+    "--rpl-semi-sync-slave-enabled=OFF",
+    "--event-scheduler=OFF",
 ];
+/// Events write with the privileges of their definer, read-only or not: they run on the primary alone.
+pub(crate) const EVENTS_OFF: &str = "SET GLOBAL event_scheduler=OFF";
+pub(crate) const EVENTS_ON: &str = "SET GLOBAL event_scheduler=ON";
 
 /// Removes transactions that were never confirmed from the binary log during crash recovery. It may remove the last
 /// confirmed one as well, so another node must hold everything.
 pub(crate) const TRUNCATE_UNCONFIRMED: &str = "--init-rpl-role=SLAVE";
+/// Keeps them, whatever a configuration file says.
+pub(crate) const COMMIT_UNCONFIRMED: &str = "--init-rpl-role=MASTER";
 /// First versions of each series that decide by this option (MDEV-33465); in later series it is always there.
 const TRUNCATES_SINCE: [Version; 6] = [
     Version(10, 6, 19),
@@ -107,23 +116,26 @@ pub(crate) fn can_truncate(version: Version) -> bool {
 }
 
 /// Restates everything about the source, so that no option of an earlier one is left.
-pub(crate) fn change_source(host: &str, replication: &Replication, login: &Login) -> Statement {
+pub(crate) fn change_source(host: &str, port: u16, login: &Login) -> Statement {
     let mut options = vec![
         format!("MASTER_HOST={}", quote(host)),
-        format!("MASTER_PORT={}", replication.port),
+        format!("MASTER_PORT={port}"),
         format!("MASTER_USER={}", quote(&login.user)),
         "MASTER_USE_GTID=slave_pos".to_owned(),
         "MASTER_CONNECT_RETRY=1".to_owned(),
         "MASTER_HEARTBEAT_PERIOD=1".to_owned(),
     ];
-    let file =
-        |path: &Option<std::path::PathBuf>| quote(&path.as_ref().map_or(String::new(), |p| p.display().to_string()));
     let tls = login.tls.as_ref();
     options.push(format!("MASTER_SSL={}", u8::from(tls.is_some())));
     if let Some(tls) = tls {
-        options.push(format!("MASTER_SSL_CA={}", file(&tls.ca)));
-        options.push(format!("MASTER_SSL_CERT={}", file(&replication.certificate)));
-        options.push(format!("MASTER_SSL_KEY={}", file(&replication.key)));
+        let file = |path: Option<&PathBuf>| quote(&path.map(|path| path.display().to_string()).unwrap_or_default());
+        let identity = tls.identity.as_ref();
+        options.push(format!("MASTER_SSL_CA={}", file(tls.ca.as_ref())));
+        options.push(format!(
+            "MASTER_SSL_CERT={}",
+            file(identity.map(|(certificate, _)| certificate))
+        ));
+        options.push(format!("MASTER_SSL_KEY={}", file(identity.map(|(_, key)| key))));
         options.push(format!("MASTER_SSL_VERIFY_SERVER_CERT={}", u8::from(tls.verify)));
     }
     let options = options.join(", ");
@@ -162,6 +174,7 @@ pub(crate) fn server(variables: &Row, replica: Option<&Row>, semi_sync: &[Row]) 
         gtid_strict: variables.switch(&["gtid_strict_mode"])?,
         log_bin: variables.switch(&["log_bin"])?,
         log_replica_updates: variables.switch(&["log_slave_updates"])?,
+        not_durable: not_durable(variables)?,
         binlog_base: variables.get(&["log_bin_basename"]).unwrap_or("").to_owned(),
         binlog_position: list(variables, "gtid_binlog_pos")?,
         holdings,
@@ -175,6 +188,22 @@ pub(crate) fn server(variables: &Row, replica: Option<&Row>, semi_sync: &[Row]) 
             waiting: status(semi_sync, "Rpl_semi_sync_master_wait_sessions")?,
         },
     })
+}
+
+/// Columns of [`VARIABLES`] with the values that survive a crash of the machine, and how an administrator writes them.
+const DURABLE: [(&str, &[u64], &str); 3] = [
+    ("sync_binlog", &[1], "sync_binlog=1"),
+    ("flush_log", &[1, 3], "innodb_flush_log_at_trx_commit=1"),
+    ("sync_relay_log", &[1], "sync_relay_log=1"),
+];
+
+fn not_durable(variables: &Row) -> Result<Option<String>> {
+    for (column, good, setting) in DURABLE {
+        if !good.contains(&variables.number(&[column])?) {
+            return Ok(Some(setting.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 fn status(rows: &[Row], name: &str) -> Result<u64> {

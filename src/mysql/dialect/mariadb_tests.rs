@@ -1,5 +1,4 @@
 use super::*;
-use crate::mysql::config::Replication;
 use crate::mysql::credentials::Credentials;
 use crate::mysql::sql::Secret;
 
@@ -19,6 +18,9 @@ fn variables() -> Row {
         ("replica_enabled", Some("1")),
         ("wait_point", Some("AFTER_SYNC")),
         ("timeout", Some("10000")),
+        ("sync_binlog", Some("1")),
+        ("sync_relay_log", Some("1")),
+        ("flush_log", Some("3")),
     ])
 }
 
@@ -121,13 +123,7 @@ fn pointing_to_a_source_restates_everything_and_hides_the_password() {
         tls: None,
     };
     let login = credentials.login().unwrap();
-    let replication = Replication {
-        credentials,
-        port: 3307,
-        certificate: None,
-        key: None,
-    };
-    let statement = change_source("n2", &replication, &login);
+    let statement = change_source("n2", 3307, &login);
     let shown = format!("{statement:?}");
     assert!(shown.contains("MASTER_PASSWORD='s3''cret'") && shown.contains("MASTER_USER='repl''ica'"));
     assert!(shown.contains("MASTER_HOST='n2'") && shown.contains("MASTER_PORT=3307") && shown.contains("MASTER_SSL=0"));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::mysql::decide::monitor::*;
+use crate::mysql::state::ThreadError;
 use crate::ocf::OcfCode;
 
 fn look(seen: &Seen, role: Role) -> Verdict {
@@ -196,4 +197,55 @@ fn a_replica_that_was_found_ahead_says_so_whatever_its_threads_do() {
         (verdict.code, verdict.score, verdict.why),
         (OcfCode::Degraded, Score::Withdraw, Some(why))
     );
+}
+
+#[test]
+fn a_writable_server_of_an_older_epoch_is_not_the_primary() {
+    let open = seen(Server {
+        read_only: false,
+        link: None,
+        ..server()
+    });
+    let probe = |epoch: Epoch| report(&open, &record(Role::Primary), Some(&epoch), None, "n2", POLICY).code;
+    assert_ne!(probe(epoch("n2", 3, "")), OcfCode::FailedPromoted);
+    assert_eq!(probe(epoch("n1", 4, "")), OcfCode::FailedPromoted);
+}
+
+#[test]
+fn a_replica_that_the_primary_refuses_is_degraded_and_not_promotable() {
+    let with = |code| {
+        let mut replica = server();
+        replica.link = Some(Link {
+            receiver: Thread::Connecting,
+            receiver_error: Some(ThreadError {
+                code,
+                text: "Access denied".to_owned(),
+            }),
+            ..link()
+        });
+        look(&seen(replica), Role::Replica)
+    };
+    assert_eq!(
+        (with(1045).code, with(1045).score),
+        (OcfCode::Degraded, Score::Withdraw)
+    );
+    assert_eq!(
+        with(2003).code,
+        OcfCode::Success,
+        "the primary is away: every survivor looks like this"
+    );
+}
+
+#[test]
+fn settings_that_survive_no_crash_are_reported_and_do_not_forbid_a_promotion() {
+    let weak = seen(Server {
+        not_durable: Some("sync_binlog=1".to_owned()),
+        ..server()
+    });
+    let verdict = look(&weak, Role::Replica);
+    assert_eq!(
+        (verdict.code, verdict.score),
+        (OcfCode::Degraded, Score::Set(score::REPLICA_ACKNOWLEDGING))
+    );
+    assert!(verdict.why.unwrap().to_string().contains("sync_binlog=1"));
 }

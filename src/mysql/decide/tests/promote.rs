@@ -1,27 +1,101 @@
 use super::*;
 use crate::mysql::decide::promote::*;
-use crate::mysql::state::{Ballot, Vote};
+use crate::mysql::state::{Ballot, Vote, Voted};
 
 fn vote(node: &str, holdings: Option<Holdings>) -> (String, Vote) {
     let ballot = holdings.map_or(Ballot::NoServer, Ballot::Holds);
     (node.to_owned(), Vote { epoch: 3, ballot })
 }
 
+fn with_votes(votes: &[(String, Vote)], epoch: Option<&Epoch>) -> Election {
+    Election {
+        own_name: "n2".to_owned(),
+        epoch: epoch.cloned(),
+        survivors: votes.iter().map(|(node, _)| node.clone()).collect(),
+        votes: votes.to_vec(),
+        ordered: true,
+        knows_what_it_received: true,
+        instances: Some(3),
+        ..Election::default()
+    }
+}
+
 fn election(server: &Server, votes: &[(String, Vote)], source: &str, epoch: Option<&Epoch>) -> Promotion {
-    let survivors: Vec<String> = ["n1", "n3"]
-        .iter()
-        .map(|n| (*n).to_owned())
-        .filter(|n| votes.iter().any(|(v, _)| v == n))
-        .collect();
-    next_step(
-        server,
-        &record(Role::Replica),
-        &survivors,
-        votes,
-        Some(source),
-        epoch,
-        "n2",
-    )
+    next_step(server, &record(Role::Replica), Some(source), &with_votes(votes, epoch))
+}
+
+fn refusal(change: impl FnOnce(&mut Election)) -> Option<Why> {
+    let mut election = with_votes(
+        &[vote("n3", Some(holdings("", "", "")))],
+        Some(&epoch("n1", 3, "0-1-5")),
+    );
+    change(&mut election);
+    match next_step(&server(), &record(Role::Replica), Some("n1"), &election) {
+        Promotion::Refuse(why) => Some(why),
+        Promotion::Open { .. } => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nothing_but_an_ordered_promotion_of_the_only_primary_opens() {
+    assert_eq!(refusal(|_| {}), None);
+    assert_eq!(refusal(|e| e.ordered = false), Some(Why::NotInTransition));
+    assert_eq!(
+        refusal(|e| e.other_primary = Some("n3".to_owned())),
+        Some(Why::OtherPrimary("n3".to_owned()))
+    );
+    assert_eq!(
+        refusal(|e| e.former_serves = true),
+        Some(Why::FormerPrimaryServes("n1".to_owned()))
+    );
+    assert!(matches!(
+        refusal(|e| e.knows_what_it_received = false),
+        Some(Why::Unproven { epoch: 3, .. })
+    ));
+}
+
+#[test]
+fn a_node_that_is_held_back_or_proves_nothing_is_not_promoted() {
+    let election = with_votes(&[], None);
+    let held = Record {
+        held: true,
+        ..record(Role::Replica)
+    };
+    assert_eq!(
+        next_step(&server(), &held, None, &election),
+        Promotion::Refuse(Why::HeldBack)
+    );
+    let loose = Server {
+        log_bin: false,
+        ..server()
+    };
+    let refused = next_step(&loose, &record(Role::Replica), None, &election);
+    assert_eq!(refused, Promotion::Refuse(Why::NoBinaryLog));
+}
+
+#[test]
+fn an_election_is_proven_when_every_instance_but_the_former_primary_was_compared() {
+    let n3 = vote("n3", Some(holdings("", "", "")));
+    let former = epoch("n1", 3, "");
+    assert!(is_proven(&with_votes(std::slice::from_ref(&n3), Some(&former))));
+    assert!(
+        !is_proven(&with_votes(&[], Some(&former))),
+        "n3 is away and may have the only copy"
+    );
+    assert!(
+        !is_proven(&with_votes(&[vote("n3", None)], Some(&former))),
+        "n3 has no server"
+    );
+    let two_nodes = Election {
+        instances: Some(2),
+        ..with_votes(&[], Some(&former))
+    };
+    assert!(is_proven(&two_nodes));
+    assert!(
+        !is_proven(&with_votes(&[n3], None)),
+        "the first promotion knows of no former primary"
+    );
 }
 
 #[test]
@@ -123,23 +197,23 @@ fn diverged_survivors_are_never_united_by_force() {
 }
 
 #[test]
-fn a_survivor_without_a_vote_blocks_and_one_without_a_server_is_recorded() {
-    let survivors = ["n3".to_owned()];
-    let silent = next_step(
-        &server(),
-        &record(Role::Replica),
-        &survivors,
-        &[],
-        Some("n1"),
-        None,
-        "n2",
-    );
+fn a_survivor_that_cannot_say_what_it_holds_blocks_and_one_without_a_server_is_recorded() {
+    let silent = Election {
+        survivors: vec!["n3".to_owned()],
+        ..with_votes(&[], None)
+    };
+    let refused = Promotion::Refuse(Why::NoVote {
+        nodes: vec!["n3".to_owned()],
+    });
     assert_eq!(
-        silent,
-        Promotion::Refuse(Why::NoVote {
-            nodes: survivors.to_vec()
-        })
+        next_step(&server(), &record(Role::Replica), Some("n1"), &silent),
+        refused
     );
+    let unknown = Vote {
+        epoch: 3,
+        ballot: Ballot::Unknown,
+    };
+    assert_eq!(election(&server(), &[("n3".to_owned(), unknown)], "n1", None), refused);
     let Promotion::Open { evidence } = election(&server(), &[vote("n3", None)], "n1", None) else {
         panic!()
     };
@@ -175,35 +249,59 @@ fn a_node_older_than_the_last_epoch_is_not_promoted() {
 }
 
 #[test]
-fn a_restarted_replica_cannot_prove_what_it_had_received() {
-    let mut restarted = server();
-    restarted.link = None;
+fn a_node_knows_what_it_received_from_the_epochs_primary_or_from_its_own_vote() {
     let last = epoch("n1", 3, "0-1-5");
-    assert!(matches!(
-        election(&restarted, &[], "n1", Some(&last)),
-        Promotion::Refuse(Why::Unproven { epoch: 3, .. })
-    ));
-    let own = epoch("n2", 3, "0-1-5");
-    assert!(matches!(
-        election(&restarted, &[], "n1", Some(&own)),
-        Promotion::Open { .. }
-    ));
+    let knows = |server: &Server, record: &Record, source: Option<&str>, epoch: &Epoch| {
+        knows_what_it_received(server, record, source, epoch, "n2")
+    };
+    let plain = record(Role::Replica);
+    assert!(knows(&server(), &plain, Some("n1"), &last));
+    assert!(
+        !knows(&server(), &plain, Some("n3"), &last),
+        "attached to somebody else"
+    );
+    let changing = Record {
+        changing_source: true,
+        ..plain.clone()
+    };
+    assert!(
+        !knows(&server(), &changing, Some("n1"), &last),
+        "its relay log may be gone"
+    );
+    let restarted = Server { link: None, ..server() };
+    assert!(!knows(&restarted, &plain, None, &last));
+    assert!(
+        knows(&restarted, &plain, None, &epoch("n2", 3, "")),
+        "it was the primary itself"
+    );
+    let voted = |epoch: u64, received: &str| Record {
+        voted: Some(Voted {
+            epoch,
+            received: list(received),
+        }),
+        ..record(Role::Replica)
+    };
+    assert!(
+        knows(&restarted, &voted(3, "0-1-5"), None, &last),
+        "all that it voted for is executed"
+    );
+    assert!(!knows(&restarted, &voted(3, "0-1-6"), None, &last));
+    assert!(
+        !knows(&restarted, &voted(2, "0-1-5"), None, &last),
+        "the vote of another election"
+    );
 }
 
 #[test]
-fn a_primary_is_promoted_already() {
-    let mut primary = server();
-    primary.read_only = false;
-    let again = next_step(
-        &primary,
-        &record(Role::Primary),
-        &["n3".to_owned()],
-        &[],
-        None,
-        None,
-        "n2",
-    );
-    assert_eq!(again, Promotion::Already);
+fn only_the_primary_of_the_last_epoch_is_promoted_already() {
+    let open = Server {
+        read_only: false,
+        link: None,
+        ..server()
+    };
+    let again = |epoch: Epoch| next_step(&open, &record(Role::Primary), None, &with_votes(&[], Some(&epoch)));
+    assert_eq!(again(epoch("n2", 3, "0-1-5")), Promotion::Already);
+    assert_ne!(again(epoch("n1", 4, "0-1-5")), Promotion::Already);
 }
 
 /// All pairs of histories of two survivors: whoever opens has everything that both received.
