@@ -9,7 +9,7 @@ use super::record;
 use super::state::{Answer, Epoch, Record, Seen, Thread};
 use super::why::Why;
 use crate::cluster::Cluster;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ocf::{OcfCode, Outcome, log};
 
 pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
@@ -22,18 +22,35 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
     if let (Some(cluster), false) = (&resource.cluster, resource.context.probe)
         && wants_primary(&seen, &record)
     {
-        epoch = record::epoch(cluster, resource.instance())?;
+        epoch = match record::epoch(cluster, resource.instance()) {
+            Ok(epoch) => epoch,
+            Err(error) => return Ok(untold(OcfCode::Success, None, &error)),
+        };
         held = catch_up(resource, cluster, &seen, epoch.as_ref());
         seen = observe::local(config, limit)?;
     }
     let verdict = report(&seen, &record, epoch.as_ref(), held, resource.own_name(), config.policy);
-    if let (Some(cluster), false) = (&resource.cluster, resource.context.probe) {
-        publish(resource, cluster, &verdict)?;
+    if let (Some(cluster), false) = (&resource.cluster, resource.context.probe)
+        && let Err(error) = publish(resource, cluster, &verdict)
+    {
+        return Ok(untold(verdict.code, verdict.why, &error));
     }
     Ok(match verdict.why {
         Some(why) => Outcome::because(verdict.code, why.to_string()),
         None => Outcome::plain(verdict.code),
     })
+}
+
+/// The cluster's tools failed. That is no fault of the server: a failure would restart it, a survivor of a dead primary
+/// among them, which may lose what it received.
+fn untold(code: OcfCode, why: Option<Why>, error: &Error) -> Outcome {
+    let code = match code {
+        OcfCode::Success => OcfCode::Degraded,
+        OcfCode::RunningPromoted => OcfCode::DegradedPromoted,
+        other => other,
+    };
+    let also = why.map(|why| format!("; {why}")).unwrap_or_default();
+    Outcome::because(code, format!("the cluster cannot be told or asked: {error}{also}"))
 }
 
 /// A replica that follows nobody, lost its source, or was held back: there may be a primary that it should follow.
