@@ -1,5 +1,11 @@
 //! What is shipped: one static file, small, that never asks libc for accounts.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests may panic and start programs"
+)]
+
 use std::path::Path;
 use std::process::Command;
 

@@ -33,6 +33,30 @@ fn a_probe_tells_the_cluster_nothing() {
     assert_eq!(server.told(&format!("attribute-master-{}", server.instance)), None);
 }
 
+/// Pacemaker's daemons may fail or be busy electing while the server is well: a restart would only do harm.
+#[test]
+fn a_cluster_that_cannot_be_told_or_asked_does_not_fail_the_servers_monitor() {
+    let server = Server::started_unpromoted();
+    let garbled = |stub: &str| server.promotable().env("STUB", stub);
+    for (stub, word) in [
+        ("attrd_updater:garbage", "attrd_updater"),
+        ("crm_attribute:garbage", "epoch"),
+    ] {
+        garbled(stub).run("monitor").expect(190).says(&[word, "<%garbage%>"]);
+    }
+    server.promotable().run("promote").expect(0);
+    let _ = std::fs::remove_file(format!("/run/baton/{}.published", server.instance));
+    let ended = garbled("attrd_updater:garbage").run("monitor").expect(191);
+    ended.says(&["attrd_updater", "<%garbage%>", "no replica acknowledges"]);
+    server.ask("SET GLOBAL read_only=1");
+    garbled("attrd_updater:garbage")
+        .run("monitor")
+        .expect(1)
+        .says(&["read_only"]);
+    server.crash();
+    garbled("attrd_updater:garbage").run("monitor").expect(7);
+}
+
 #[test]
 fn a_server_that_is_writable_without_promotion_is_a_failed_primary() {
     let server = Server::started_unpromoted();
