@@ -100,7 +100,7 @@ fn foreign(action: Action, context: &Context) -> Result<Option<Outcome>> {
         return Ok(None);
     };
     let shown = datadir.display();
-    let why = format!("resource {owner} runs a server on {shown}; every resource needs a data directory of its own");
+    let why = format!("datadir {shown}: resource {owner} runs a server on it; every resource needs one of its own");
     Ok(match action {
         Action::Start | Action::Promote => return Err(Error::State(why)),
         Action::Monitor => Some(Outcome::because(OcfCode::NotRunning, why)),

@@ -30,18 +30,14 @@ fn stop_does_not_depend_on_the_cluster() {
     let ended = without_tools.run("stop").expect(0);
     assert!(ended.stderr.contains("attrd_updater"), "{}", ended.stderr);
     for stub in ["attrd_updater:garbage", "crm_node:garbage"] {
-        idle.promotable()
-            .meta("on_node", "")
-            .env("STUB", stub)
-            .run("stop")
-            .expect(0);
+        idle.promotable().meta("on_node", "").stub(stub).run("stop").expect(0);
     }
 }
 
 #[test]
 fn garbage_from_a_tool_is_shown() {
     let idle = Idle::new();
-    let garbled = |stub: &str| idle.promotable().meta("on_node", "").env("STUB", stub);
+    let garbled = |stub: &str| idle.promotable().meta("on_node", "").stub(stub);
     let ended = garbled("attrd_updater:garbage").run("monitor").expect(7);
     ended.says(&["attrd_updater", "exit status: 1", "<%garbage%>"]);
     let ended = garbled("crm_node:garbage").run("monitor").expect(1);
@@ -57,12 +53,7 @@ fn garbage_from_a_tool_is_shown() {
 fn an_action_whose_tool_hangs_ends_before_its_timeout() {
     let idle = Idle::new();
     let limit = Duration::from_secs(3);
-    let hanging = |stub: &str| {
-        idle.promotable()
-            .meta("on_node", "")
-            .meta("timeout", "3000")
-            .env("STUB", stub)
-    };
+    let hanging = |stub: &str| idle.promotable().meta("on_node", "").meta("timeout", "3000").stub(stub);
     for (tool, code) in [("attrd_updater", 7), ("crm_node", 1)] {
         let ended = hanging(&format!("{tool}:hang"))
             .run("monitor")
@@ -82,9 +73,6 @@ fn an_action_whose_tool_hangs_ends_before_its_timeout() {
 #[test]
 fn stop_with_a_hanging_tool_still_proves_its_result_in_time() {
     let idle = Idle::new();
-    let hanging = idle
-        .promotable()
-        .meta("timeout", "4000")
-        .env("STUB", "attrd_updater:hang");
+    let hanging = idle.promotable().meta("timeout", "4000").stub("attrd_updater:hang");
     hanging.run("stop").expect(0).within(Duration::from_secs(4));
 }

@@ -21,7 +21,7 @@ fn every_failure_has_a_reason() {
     }
     for (action, code) in [("promote", 1), ("monitor", 6), ("demote", 6), ("reload-agent", 6)] {
         let call = if code == 6 {
-            idle.call().param("max_lag", "x")
+            idle.call().param("replication_port", "x")
         } else {
             idle.call()
         };

@@ -37,7 +37,7 @@ fn a_probe_tells_the_cluster_nothing() {
 #[test]
 fn a_cluster_that_cannot_be_told_or_asked_does_not_fail_the_servers_monitor() {
     let server = Server::started_unpromoted();
-    let garbled = |stub: &str| server.promotable().env("STUB", stub);
+    let garbled = |stub: &str| server.promotable().stub(stub);
     for (stub, word) in [
         ("attrd_updater:garbage", "attrd_updater"),
         ("crm_attribute:garbage", "epoch"),

@@ -123,10 +123,7 @@ fn a_process_that_the_pid_file_names_by_mistake_is_left_alone() {
 #[test]
 fn stop_ends_the_server_although_the_cluster_hangs() {
     let server = Server::started_unpromoted();
-    let call = server
-        .promotable()
-        .env("STUB", "attrd_updater:hang")
-        .meta("timeout", "10000");
+    let call = server.promotable().stub("attrd_updater:hang").meta("timeout", "10000");
     call.run("stop").expect(0).within(Duration::from_secs(9));
     assert_eq!(server.pid(), None);
 }
@@ -145,10 +142,15 @@ fn a_second_resource_on_the_same_data_directory_is_refused_and_the_first_one_nam
     let link = server.path("link");
     std::os::unix::fs::symlink(server.datadir(), &link).unwrap();
     second
+        .clone()
         .param("datadir", &link)
         .run("start")
         .expect(1)
         .says(&[&server.instance]);
+    // After the failed start Pacemaker stops the second resource: that must not reach the server of the first.
+    second.run("monitor").expect(7).says(&[&server.instance]);
+    second.run("demote").expect(0);
+    second.run("stop").expect(0);
     assert_eq!(server.pid(), pid);
     server.call().run("monitor").expect(0);
 }

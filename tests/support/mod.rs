@@ -101,8 +101,15 @@ impl Call {
             .meta("interval", "1000")
             .meta("on_node", "n1")
             .env("PATH", "/usr/bin:/bin")
-            .env("HA_SBIN_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stubs"))
-            .env("STUB_STATE", state.to_str().unwrap())
+            .meta("notify_promote_uname", "n1")
+            .env("HA_SBIN_DIR", tools(state, "working").to_str().unwrap())
+    }
+
+    /// The same, with stand-ins that misbehave: `TOOL:garbage` or `TOOL:hang`.
+    pub(crate) fn stub(self, how: &str) -> Call {
+        let (_, working) = self.environment.iter().find(|(name, _)| name == "HA_SBIN_DIR").unwrap();
+        let state = Path::new(working).ancestors().nth(2).unwrap().to_owned();
+        self.env("HA_SBIN_DIR", tools(&state, how).to_str().unwrap())
     }
 
     pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Call {
@@ -154,6 +161,21 @@ impl Call {
         }
         command
     }
+}
+
+/// A directory with the stand-ins for Pacemaker's tools. They get no variables, as the real ones do: where they keep
+/// what they are told, and how they behave, is in the way to them.
+fn tools(state: &Path, how: &str) -> PathBuf {
+    let directory = state.join("sbin").join(how);
+    std::fs::create_dir_all(&directory).unwrap();
+    for tool in ["attrd_updater", "crm_attribute", "crm_node"] {
+        let stub = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stubs").join(tool);
+        match std::os::unix::fs::symlink(stub, directory.join(tool)) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => panic!("{error}"),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    directory
 }
 
 impl Ended {
