@@ -26,13 +26,15 @@ test: ## every test, on real clusters too; installs what is missing
 	tests/run
 
 demo: ## a real failover under load, four times, with its timeline; installs what is missing
-	tests/setup
+	tests/setup demo
 	$(MAKE) --no-print-directory stage
 	cargo test --quiet --test cluster -- demo $(ARGS)
 
-bench: ## measurements against the incumbents, in the same lab with the same client
+bench: ## what a client sees of each fault, medians of five, and what a monitor costs
 	tests/setup
-	cargo test --release --test cluster -- bench $(ARGS)
+	$(MAKE) --no-print-directory stage
+	cargo test --quiet --test cluster -- --repeat 5 server-killed power-off switchover server-frozen
+	cargo test --quiet --release --test server cost -- --nocapture
 
 install: $(BINARY) ## the binary, its links, metadata, examples and docs under DESTDIR
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/sbin/baton
