@@ -6,6 +6,7 @@
 mod acts;
 mod checks;
 mod health;
+mod installed;
 mod lab;
 mod report;
 mod screen;
@@ -144,8 +145,10 @@ fn test(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
     let began = Instant::now();
     // Whoever names acts wants those.
     let checks = if arguments.acts.is_empty() { CHECKS } else { &[] };
-    let tests = checks.len() + programme(arguments).count();
-    screen.say(&format!("\nrunning {tests} tests"));
+    let mut tests = checks.len() + programme(arguments).count();
+    screen.say(&format!(
+        "\nrunning {tests} tests, and what a cluster says of what is installed"
+    ));
     let mut failed = 0;
     for (name, check) in checks {
         let well = check();
@@ -161,6 +164,14 @@ fn test(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
     for act in programme(arguments) {
         let well = test_act(screen, lab, &mut stage, act, &mut reports);
         failed += usize::from(!well);
+    }
+    if arguments.acts.is_empty() {
+        for (claim, problem) in installed::ask(lab) {
+            screen.say(&format!("test {claim} ... {}", verdict(screen, problem.is_none())));
+            tests += 1;
+            failed += usize::from(problem.is_some());
+            problem.iter().for_each(|problem| screen.say(&format!("  {problem}")));
+        }
     }
     if arguments.repeat > 1 {
         report::medians(screen, &reports);

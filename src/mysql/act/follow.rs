@@ -34,15 +34,11 @@ pub(crate) fn run(resource: &Resource<'_>, primary: &str, epoch: Option<&Epoch>)
     }
     let mut connection = resource.connect()?;
     let server = drained(resource, &mut connection, server)?;
-    // Ask before anything is stopped: a primary that does not serve must not cost this replica its threads.
-    let theirs = serving(resource, primary)?;
+    // A primary that does not serve must not cost this replica its threads.
+    serving(resource, primary)?;
     let server = stopped(&mut connection, server)?;
-    // What arrived until now must be compared as well, and the primary's position can only grow.
-    let theirs = if server.holdings.pending().is_empty() {
-        theirs
-    } else {
-        serving(resource, primary)?
-    };
+    // Own position first, now that it stands still: what the primary has can only grow until it is asked.
+    let theirs = serving(resource, primary)?;
     match decide::follow(&server, &theirs, primary, epoch) {
         Following::Hold(why) => {
             remember(resource, |record| record.held = true)?;

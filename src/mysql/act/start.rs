@@ -82,7 +82,7 @@ fn boot(resource: &Resource<'_>, recovery: Recovery, record: &Record) -> Result<
     match (server, recovery) {
         // Crash recovery refuses to drop a tail with statements that cannot be undone, such as DDL: then it is kept,
         // and the comparison with the primary decides.
-        (Err(error @ Error::State(_)), Recovery::Truncate) => {
+        (Err(error @ Error::State(_)), Recovery::Truncate) if nothing_runs(resource)? => {
             log::warning(&format!(
                 "the server cannot drop its tail ({error}): starting it with the tail"
             ));
@@ -90,6 +90,10 @@ fn boot(resource: &Resource<'_>, recovery: Recovery, record: &Record) -> Result<
         }
         (result, Recovery::Truncate | Recovery::Commit) => result,
     }
+}
+
+fn nothing_runs(resource: &Resource<'_>) -> Result<bool> {
+    Ok(daemon::find(&resource.config.datadir)? == Liveness::Absent)
 }
 
 /// What this server version can do of what was decided; keeps the evidence before anything is dropped.
