@@ -60,6 +60,18 @@ fn a_replica_that_missed_a_failover_is_attached_by_its_monitor() {
     lab.same_rows(&[N2, N3]);
 }
 
+/// n1 is well and still sends to n3, which has no reason of its own to look for another primary.
+#[test]
+fn a_replica_that_missed_a_switchover_is_attached_by_its_monitor() {
+    let lab = Lab::serving();
+    let transition = lab.transition().demote(N1).promote(N2).close();
+    transition.elect().try_promote().expect(0);
+    transition.notify(N1, "post", "promote");
+    lab.await_follows(N1, N2);
+    lab.monitor(N3).expect(0);
+    lab.await_follows(N3, N2);
+}
+
 #[test]
 fn a_replica_restarted_while_the_primary_is_away_is_not_promoted() {
     let lab = Lab::serving();
