@@ -125,9 +125,18 @@ fn catch_up(
         Ok(why) => why,
         Err(error) => {
             log::debug(&format!("cannot follow {primary}: {error}"));
-            held
+            held.or_else(|| refusal(seen, primary, &error))
         }
     }
+}
+
+/// Why a node that follows nobody cannot follow a primary that is there: a password or an account that is wrong.
+fn refusal(seen: &Seen, primary: &str, error: &Error) -> Option<Why> {
+    let attached = matches!(seen, Seen::Running(_, Answer::Facts(server)) if server.is_attached());
+    (!attached && error.needs_a_person()).then(|| Why::CannotFollow {
+        primary: primary.to_owned(),
+        how: error.to_string(),
+    })
 }
 
 /// A receiver that lost exactly this primary tries again by itself, unless the primary refuses it.

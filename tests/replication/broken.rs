@@ -65,3 +65,16 @@ fn end_dumps(lab: &Lab) {
         root.query_drop(format!("KILL {dump}")).unwrap();
     }
 }
+
+#[test]
+fn a_password_that_never_was_right_is_named_by_the_monitor() {
+    let lab = Lab::new();
+    lab.set_password(N2, "wrong");
+    lab.transition().promote(N1).carry_out();
+    lab.await_follows(N3, N1);
+    lab.monitor(N2).expect(190).says(&["1045", "n1"]);
+    assert_eq!(lab.score(N2), None);
+    lab.set_password(N2, "replica");
+    lab.monitor(N2).expect(0);
+    lab.await_follows(N2, N1);
+}
