@@ -50,6 +50,7 @@ impl Lab {
         };
         for node in [N1, N2, N3] {
             lab.set_password(node, "replica");
+            write(lab.log(node), "", 0o600);
         }
         lab.transition().start(&[N1, N2, N3]).carry_out();
         lab
@@ -93,7 +94,14 @@ impl Lab {
             .meta("clone_max", "3")
             .meta("promoted_max", "1")
             .instance_on(NAMES[node], &cluster)
+            .env("HA_LOGFILE", self.log(node).to_str().unwrap())
+            .env("HA_debug", "1")
             .on_machine(&own)
+    }
+
+    /// What the agent of this node logs.
+    fn log(&self, node: usize) -> std::path::PathBuf {
+        self.directory.path().join(format!("log-{}", NAMES[node]))
     }
 
     pub(crate) fn monitor(&self, node: usize) -> Ended {
@@ -222,6 +230,16 @@ impl Lab {
             .map(|file| (file.file_name().into_string().unwrap(), file.metadata().unwrap().len()))
             .filter(|(name, _)| name.starts_with("relay.0"))
             .collect()
+    }
+}
+
+impl Drop for Lab {
+    /// A test that failed shows what the agents did.
+    fn drop(&mut self) {
+        for node in [N1, N2, N3].into_iter().filter(|_| std::thread::panicking()) {
+            let log = std::fs::read_to_string(self.log(node)).unwrap_or_default();
+            eprintln!("-- log of {}\n{log}", NAMES[node]);
+        }
     }
 }
 
