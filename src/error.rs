@@ -75,6 +75,15 @@ impl Error {
         }
     }
 
+    /// Whether a server or the system refused, so that trying again is of no use until somebody changes something.
+    pub(crate) fn needs_a_person(&self) -> bool {
+        match self {
+            Error::Sql { .. } | Error::NoPermission { .. } => true,
+            Error::During { source, .. } => source.needs_a_person(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Error::File {
             doing,

@@ -91,8 +91,8 @@ fn is_writable(seen: &Seen) -> bool {
     matches!(seen, Seen::Running(_, Answer::Facts(server)) if !server.read_only)
 }
 
-/// A replica that follows nobody, lost its source, was held back, or was interrupted while it changed its source: there
-/// may be a primary that it should follow.
+/// A replica that follows nobody, lost its source, was held back, was interrupted while it changed its source, or voted
+/// and did not hear who was elected: there may be a primary that it should follow.
 fn wants_primary(seen: &Seen, record: &Record) -> bool {
     let Seen::Running(_, Answer::Facts(server)) = seen else {
         return false;
@@ -101,7 +101,8 @@ fn wants_primary(seen: &Seen, record: &Record) -> bool {
         .link
         .as_ref()
         .is_some_and(|link| link.receiver == Thread::Connecting);
-    server.read_only && (record.held || record.changing_source || lost || !server.is_attached())
+    let waits = record.voted.is_some();
+    server.read_only && (record.held || record.changing_source || waits || lost || !server.is_attached())
 }
 
 /// A notification can be missed: follows the primary of the cluster's epoch, if it serves. Why not, if not.
@@ -116,16 +117,26 @@ fn catch_up(
     let primary = epoch
         .map(|epoch| epoch.node.as_str())
         .filter(|node| *node != cluster.node);
-    let Some(primary) = primary.filter(|primary| !retries(resource, seen, record, primary)) else {
+    let missed = record.missed(epoch);
+    let Some(primary) = primary.filter(|primary| missed || !retries(resource, seen, record, primary)) else {
         return held;
     };
     match follow::run(resource, primary, epoch) {
         Ok(why) => why,
         Err(error) => {
             log::debug(&format!("cannot follow {primary}: {error}"));
-            held
+            held.or_else(|| refusal(seen, primary, &error))
         }
     }
+}
+
+/// Why a node that follows nobody cannot follow a primary that is there: a password or an account that is wrong.
+fn refusal(seen: &Seen, primary: &str, error: &Error) -> Option<Why> {
+    let attached = matches!(seen, Seen::Running(_, Answer::Facts(server)) if server.is_attached());
+    (!attached && error.needs_a_person()).then(|| Why::CannotFollow {
+        primary: primary.to_owned(),
+        how: error.to_string(),
+    })
 }
 
 /// A receiver that lost exactly this primary tries again by itself, unless the primary refuses it.

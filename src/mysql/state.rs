@@ -136,8 +136,17 @@ pub(crate) struct Record {
     pub(crate) held: bool,
     /// Set while the source is being changed: until that is done, what the server says it received may be gone.
     pub(crate) changing_source: bool,
-    /// What this node had received when it last voted: once it is executed, a restart has lost nothing.
+    /// What this node had received when it last voted: once it is executed, a restart has lost nothing. Kept until this
+    /// node follows who was elected.
     pub(crate) voted: Option<Voted>,
+}
+
+impl Record {
+    /// Whether somebody was promoted since this node voted, and it has not followed since.
+    pub(crate) fn missed(&self, epoch: Option<&Epoch>) -> bool {
+        let voted = self.voted.as_ref().zip(epoch);
+        voted.is_some_and(|(voted, epoch)| epoch.number > voted.epoch)
+    }
 }
 
 /// What a node had received when it voted in the election that ends `epoch`.

@@ -41,6 +41,8 @@ pub(crate) enum Why {
     ReceiverFailed(ThreadError),
     #[error("the replica cannot apply: error {}: {}; repair the data, then START SLAVE SQL_THREAD", .0.code, .0.text)]
     ApplierFailed(ThreadError),
+    #[error("this node cannot follow primary {primary}: {how}")]
+    CannotFollow { primary: String, how: String },
     #[error("a replication thread was stopped by hand; START SLAVE resumes it")]
     ReplicationStopped,
     #[error("the replica is {} s behind, the limit is {} s", .lag.as_secs(), .limit.as_secs())]

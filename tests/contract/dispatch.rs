@@ -211,7 +211,8 @@ fn a_server_in_another_mount_namespace_is_not_ours() {
 #[test]
 fn the_instance_number_of_a_clone_is_not_part_of_the_name() {
     let idle = Idle::new();
-    let score = idle.path(&format!("attribute-master-{}", idle.instance));
+    let score = idle.path(&format!("n1/attribute-master-{}", idle.instance));
+    std::fs::create_dir(idle.path("n1")).unwrap();
     std::fs::write(&score, "5").unwrap();
     let numbered = idle
         .promotable()

@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Call {
     program: PathBuf,
     arg0: OsString,
+    /// What comes before the action.
+    prefix: Vec<OsString>,
     arguments: Vec<OsString>,
     environment: Vec<(String, String)>,
     directory: PathBuf,
@@ -55,6 +57,7 @@ pub(crate) fn agent(name: &str) -> Call {
     Call {
         program: BINARY.into(),
         arg0: format!("/usr/lib/ocf/resource.d/baton/{name}").into(),
+        prefix: Vec::new(),
         arguments: Vec::new(),
         environment: Vec::new(),
         directory: "/".into(),
@@ -68,6 +71,7 @@ pub(crate) fn called(program: impl Into<PathBuf>, arg0: impl Into<OsString>) -> 
     Call {
         program: program.into(),
         arg0: arg0.into(),
+        prefix: Vec::new(),
         arguments: Vec::new(),
         environment: Vec::new(),
         directory: "/".into(),
@@ -93,16 +97,43 @@ impl Call {
         self.env(&format!("OCF_RESKEY_CRM_meta_{name}"), value)
     }
 
-    /// An instance of a promotable clone on node `n1`, with stand-ins for the cluster's tools that keep what they are
-    /// told in `state`.
+    /// The only instance of a promotable clone, on node `n1`, which Pacemaker promotes.
     pub(crate) fn promotable(self, state: &Path) -> Call {
+        self.instance_on("n1", state).meta("notify_promote_uname", "n1")
+    }
+
+    /// An instance of a promotable clone on `node`, with stand-ins for the cluster's tools that keep what they are told
+    /// in `state`.
+    pub(crate) fn instance_on(self, node: &str, state: &Path) -> Call {
         self.meta("promotable", "true")
             .meta("notify", "true")
             .meta("interval", "1000")
-            .meta("on_node", "n1")
+            .meta("on_node", node)
             .env("PATH", "/usr/bin:/bin")
-            .meta("notify_promote_uname", "n1")
-            .env("HA_SBIN_DIR", tools(state, "working").to_str().unwrap())
+            .env(
+                "HA_SBIN_DIR",
+                tools(state, &format!("working@{node}")).to_str().unwrap(),
+            )
+    }
+
+    /// Runs where `/var/lib/baton` and `/run/baton` are directories of its own: several nodes on one machine.
+    pub(crate) fn on_machine(mut self, own: &Path) -> Call {
+        for directory in ["/var/lib/baton", "/run/baton"] {
+            std::fs::create_dir_all(directory).unwrap();
+            std::fs::create_dir_all(own.join(directory.trim_start_matches('/'))).unwrap();
+        }
+        let script = "set -e; own=$1; shift; for at in /var/lib/baton /run/baton; do mount --bind $own$at $at; done; \
+            exec \"$@\"";
+        let base_name = Path::new(&self.arg0).file_name().unwrap().to_str().unwrap();
+        let mut called = own.join(base_name);
+        if !called.exists() {
+            called = link(own, base_name);
+        }
+        self.prefix = ["--mount", "sh", "-c", script, "sh"].map(OsString::from).to_vec();
+        self.prefix.extend([own.into(), called.into()]);
+        self.program = program("unshare", "util-linux");
+        self.arg0 = "unshare".into();
+        self
     }
 
     /// The same, with stand-ins that misbehave: `TOOL:garbage` or `TOOL:hang`.
@@ -151,6 +182,7 @@ impl Call {
         let mut command = Command::new(&self.program);
         command
             .arg0(&self.arg0)
+            .args(&self.prefix)
             .args(&self.arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

@@ -1,5 +1,6 @@
 //! A real server in a directory of its own, as a resource of `ocf:baton:mysql`.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,11 +32,16 @@ impl Server {
 
     /// Adds lines to its configuration file.
     pub(crate) fn with(options: &str) -> Server {
+        Server::member(&unique("db"), free_port(), options)
+    }
+
+    /// One of several servers of one resource; the options name its address and its server id.
+    pub(crate) fn member(instance: &str, port: u16, options: &str) -> Server {
         require_root();
         let server = Server {
             directory: scratch(),
-            instance: unique("db"),
-            port: free_port(),
+            instance: instance.to_owned(),
+            port,
         };
         copy(template(), &server.datadir());
         write(server.path("my.cnf"), &configuration(server.port, options), 0o644);
@@ -94,7 +100,12 @@ impl Server {
 
     /// What the stand-ins for the cluster's tools were told.
     pub(crate) fn told(&self, name: &str) -> Option<String> {
-        std::fs::read_to_string(self.path("cluster").join(name)).ok()
+        let place = if name.starts_with("attribute-") {
+            "cluster/n1"
+        } else {
+            "cluster"
+        };
+        std::fs::read_to_string(self.path(place).join(name)).ok()
     }
 
     pub(crate) fn root(&self) -> Conn {
@@ -226,9 +237,10 @@ fn configuration(port: u16, options: &str) -> String {
 
 const ACCOUNTS: &str = "FLUSH PRIVILEGES;\nCREATE DATABASE app;\nCREATE TABLE app.t (id INT PRIMARY KEY AUTO_INCREMENT, v INT) ENGINE=InnoDB;\n\
     INSERT INTO app.t (v) VALUES (1);\n\
-    CREATE USER app@localhost IDENTIFIED BY 'app';\nGRANT ALL ON app.* TO app@localhost;\nGRANT RELOAD ON *.* TO app@localhost;\n";
+    CREATE USER app@localhost IDENTIFIED BY 'app';\nGRANT ALL ON app.* TO app@localhost;\nGRANT RELOAD ON *.* TO app@localhost;\n\
+    CREATE USER replica@'%' IDENTIFIED BY 'replica';\nGRANT REPLICATION SLAVE ON *.* TO replica@'%';\n";
 
-/// A fresh data directory, made once and kept between runs for each version of the server.
+/// A fresh data directory, made once and kept between runs for each version of the server and of its content.
 fn template() -> &'static Path {
     static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
@@ -237,7 +249,10 @@ fn template() -> &'static Path {
         version.arg("--version");
         let version = run(version).expect(0).stdout;
         let version = version.split_whitespace().nth(2).expect("a version");
-        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("datadir-{version}"));
+        let mut content = DefaultHasher::new();
+        ACCOUNTS.hash(&mut content);
+        let content = content.finish();
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("datadir-{version}-{content:x}"));
         if !kept.exists() {
             make_template(&kept);
         }

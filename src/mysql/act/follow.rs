@@ -29,7 +29,7 @@ pub(crate) fn run(resource: &Resource<'_>, primary: &str, epoch: Option<&Epoch>)
     let source = config.address_of(primary);
     let record = record::load(resource.instance())?;
     if follows(&server, &source) && !record.changing_source {
-        remember(resource, |record| record.held = false)?;
+        remember_following(resource, epoch)?;
         return Ok(None);
     }
     let mut connection = resource.connect()?;
@@ -48,7 +48,7 @@ pub(crate) fn run(resource: &Resource<'_>, primary: &str, epoch: Option<&Epoch>)
             phase("point to primary", || {
                 point(resource, &mut connection, &server, &source)
             })?;
-            remember(resource, |record| record.held = false)?;
+            remember_following(resource, epoch)?;
             log::info(&format!(
                 "following {primary} from {}",
                 server.holdings.resume_position()
@@ -68,6 +68,16 @@ fn serving(resource: &Resource<'_>, primary: &str) -> Result<Server> {
         )));
     }
     Ok(server)
+}
+
+/// A vote has served its purpose once its voter follows who was elected.
+fn remember_following(resource: &Resource<'_>, epoch: Option<&Epoch>) -> Result<()> {
+    remember(resource, |record| {
+        record.held = false;
+        if record.missed(epoch) {
+            record.voted = None;
+        }
+    })
 }
 
 /// Changes this node's record, if that makes a difference.
