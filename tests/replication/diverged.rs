@@ -18,7 +18,13 @@ fn with_extra() -> (Lab, String) {
     let transition = lab.transition().demote(N1).stop(&[N1]).promote(N2);
     crate::failover::await_waiting(&lab);
     let extra = lab.server(N1).ask("SELECT @@gtid_binlog_pos");
-    transition.carry_out();
+    let transition = transition.close();
+    let record = std::fs::read_to_string(lab.kept(N1, "record.json")).unwrap();
+    assert!(
+        record.contains(r#""closed":true"#),
+        "demoted by a kill, after which the row may be dropped: {record}"
+    );
+    transition.carry_out_promotion();
     assert!(
         commit.join().unwrap().is_err(),
         "confirmed although no replica received it"
