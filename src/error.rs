@@ -80,7 +80,17 @@ impl Error {
         match self {
             Error::Sql { .. } | Error::NoPermission { .. } => true,
             Error::During { source, .. } => source.needs_a_person(),
-            _ => false,
+            Error::Parameter { .. }
+            | Error::NotInstalled { .. }
+            | Error::File { .. }
+            | Error::Os { .. }
+            | Error::Command { .. }
+            | Error::Timeout { .. }
+            | Error::TooManyConnections(_)
+            | Error::Connection { .. }
+            | Error::Unexpected { .. }
+            | Error::Kernel { .. }
+            | Error::State(_) => false,
         }
     }
 

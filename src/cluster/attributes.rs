@@ -7,7 +7,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::published::Published;
-use super::{Cluster, NO_SUCH, NO_SUCH_OLD, failed};
+use super::{Cluster, NO_SUCH, failed};
 use crate::error::{Error, Result};
 
 impl Cluster {
@@ -62,7 +62,7 @@ impl Cluster {
         let output = tool.run(self.limit())?;
         match output.status.code() {
             Some(0) => parse(&output.stdout),
-            Some(NO_SUCH | NO_SUCH_OLD) => Ok(Vec::new()),
+            Some(NO_SUCH) => Ok(Vec::new()),
             _ => Err(failed(&tool, &output)),
         }
     }
@@ -71,7 +71,7 @@ impl Cluster {
         let tool = self.tool("attrd_updater", arguments);
         let output = tool.run(self.limit())?;
         match output.status.code() {
-            Some(0 | NO_SUCH | NO_SUCH_OLD) => Ok(()),
+            Some(0 | NO_SUCH) => Ok(()),
             _ => Err(failed(&tool, &output)),
         }
     }

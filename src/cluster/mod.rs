@@ -13,10 +13,9 @@ use crate::ocf::env::Context;
 use crate::sys::command::{Command, Output};
 use crate::sys::deadline::Deadline;
 
-/// Exit status of Pacemaker's tools for "no such attribute" (CRM_EX_NOSUCH).
+/// Exit status of Pacemaker's tools for "no such attribute" (CRM_EX_NOSUCH). No other one may be taken for it: a
+/// cluster that cannot be asked is not one in which nobody was ever promoted.
 const NO_SUCH: i32 = 105;
-/// Exit status of `crm_attribute` for an option that is not set (ENXIO of older versions).
-const NO_SUCH_OLD: i32 = 6;
 /// The feature set from which the attribute tools know `--wait` (Pacemaker 2.1.6).
 const WAIT_SINCE: (u32, u32, u32) = (3, 17, 4);
 /// The set of cluster options that holds our facts, apart from Pacemaker's own.
@@ -74,7 +73,7 @@ impl Cluster {
         let output = tool.run(self.limit())?;
         match output.status.code() {
             Some(0) => Ok(Some(output.stdout.trim_end_matches('\n').to_owned())),
-            Some(NO_SUCH | NO_SUCH_OLD) => Ok(None),
+            Some(NO_SUCH) => Ok(None),
             _ => Err(failed(&tool, &output)),
         }
     }

@@ -50,6 +50,17 @@ fn garbage_from_a_tool_is_shown() {
 }
 
 #[test]
+fn a_cluster_that_cannot_be_asked_is_not_one_without_a_past() {
+    let idle = Idle::new();
+    let vote = idle
+        .promotable()
+        .stub("crm_attribute:unconfigured")
+        .meta("notify_type", "pre")
+        .meta("notify_operation", "promote");
+    vote.run("notify").expect(1).says(&["crm_attribute", "exit status: 6"]);
+}
+
+#[test]
 fn an_action_whose_tool_hangs_ends_before_its_timeout() {
     let idle = Idle::new();
     let limit = Duration::from_secs(3);
