@@ -46,16 +46,7 @@ pub(crate) fn launch(first: Announcer, repeats: &[Duration]) -> Result<()> {
     files::private_directory(Path::new(RUN_DIRECTORY))?;
     let path = lock_path(ip.into())?;
     let failed = |error| Error::file("cannot prepare", &path, error);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
-        .open(&path)
-        .map_err(failed)?;
-    let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+    let lock = Flock::lock(files::open_lock(&path)?, FlockArg::LockExclusiveNonblock)
         .map_err(|(_, errno)| Error::file("another announcer still holds", &path, errno.into()))?;
     lock.set_len(0).map_err(failed)?;
     let inherited = lock.try_clone().map_err(failed)?;

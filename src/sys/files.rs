@@ -91,6 +91,19 @@ fn open_nofollow(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
+/// Opens a file to be locked, and makes it if there is none; what it holds stays.
+pub(crate) fn open_lock(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
+        .open(path)
+        .map_err(|error| Error::file("cannot open lock file", path, error))
+}
+
 /// An exclusive lock, held until dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -100,16 +113,7 @@ pub(crate) struct Lock {
 impl Lock {
     /// Takes the lock at `path`; none when another process holds it.
     pub(crate) fn try_take(path: &Path) -> Result<Option<Lock>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
-            .open(path)
-            .map_err(|error| Error::file("cannot open lock file", path, error))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        match Flock::lock(open_lock(path)?, FlockArg::LockExclusiveNonblock) {
             Ok(file) => Ok(Some(Lock { _file: file })),
             Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
             Err((_, errno)) => Err(Error::file("cannot lock", path, errno.into())),

@@ -65,3 +65,17 @@ fn reloading_changes_nothing_on_the_server() {
     assert_eq!(server.pid(), pid);
     assert!(!server.read_only());
 }
+
+/// An event writes with the privileges of its definer, whatever read_only says.
+#[test]
+fn events_run_on_a_primary_that_wants_them_and_end_with_its_demotion() {
+    let server = Server::with("event_scheduler=ON");
+    let call = server.promotable().param("event_scheduler", "true");
+    let scheduler = || server.ask("SELECT @@event_scheduler");
+    call.run("start").expect(0);
+    assert_eq!(scheduler(), "OFF");
+    call.run("promote").expect(0);
+    assert_eq!(scheduler(), "ON");
+    call.run("demote").expect(0);
+    assert_eq!(scheduler(), "OFF");
+}

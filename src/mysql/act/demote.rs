@@ -31,16 +31,11 @@ const KILL_RESERVE: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
-    let config = &resource.config;
     match look(resource)? {
         // Pacemaker demotes crashed primaries: a dead server is as closed as can be.
         Seen::Absent => return Ok(Outcome::SUCCESS),
         Seen::Running(_, Answer::Silent(how) | Answer::Alive(how)) => {
-            log::warning(&format!("the server cannot be asked to close ({how}): killing it"));
-            phase("kill server", || {
-                daemon::kill(&config.datadir, resource.context.deadline)
-            })?;
-            return Ok(Outcome::SUCCESS);
+            return kill(resource, &format!("the server cannot be asked to close ({how})"));
         }
         Seen::Running(_, Answer::Facts(server)) => {
             // A record that cannot be read must not keep a primary open.
@@ -50,13 +45,18 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
             }
         }
     }
-    if let Err(error) = phase("close", || close(resource)) {
-        log::error(&format!("the server did not become read-only ({error}): killing it"));
-        phase("kill server", || {
-            daemon::kill(&config.datadir, resource.context.deadline)
-        })?;
-        return Ok(Outcome::SUCCESS);
+    match phase("close", || close(resource)) {
+        Ok(()) => Ok(Outcome::SUCCESS),
+        Err(error) => kill(resource, &format!("the server did not become read-only ({error})")),
     }
+}
+
+/// A server that cannot be closed is ended: a dead one is closed for certain.
+fn kill(resource: &Resource<'_>, why: &str) -> Result<Outcome> {
+    log::error(&format!("{why}: killing it"));
+    phase("kill server", || {
+        daemon::kill(&resource.config.datadir, resource.context.deadline)
+    })?;
     Ok(Outcome::SUCCESS)
 }
 
@@ -115,11 +115,13 @@ fn make_read_only(resource: &Resource<'_>) -> Result<()> {
     let mut closer = observe::connect(&resource.config, deadline.remaining())?;
     let mut killer = observe::connect(&resource.config, deadline.remaining())?;
     let closer_id = closer.id();
+    // An event writes with the privileges of its definer, whatever read_only says.
+    closer.run(mariadb::EVENTS_OFF)?;
     closer.run(format!(
         "SET lock_wait_timeout={}",
         deadline.remaining().as_secs().max(1)
     ))?;
-    // The only thread of the program: one statement blocks while another connection removes what blocks it.
+    // A thread, because this statement blocks while another connection removes what blocks it.
     let closing = std::thread::spawn(move || closer.run(mariadb::READ_ONLY_ON));
     let grace = deadline.within(GRACE);
     while !closing.is_finished() && !deadline.expired() {

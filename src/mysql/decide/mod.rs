@@ -21,9 +21,9 @@ pub(crate) mod score {
     pub(crate) const LAST_PRIMARY: u32 = 5_000;
     /// Nobody ever served in this cluster.
     pub(crate) const FIRST_START: u32 = 2_000;
-    pub(crate) const REPLICA_LAGGING: u32 = 1_000;
     /// Restarted after it voted, and has executed all that it had received.
     pub(crate) const RESTARTED_COMPLETE: u32 = 1_500;
+    pub(crate) const REPLICA_LAGGING: u32 = 1_000;
 }
 
 /// What the configuration wants, as far as decisions need it.
