@@ -11,7 +11,7 @@ struct Applet {
     run: fn(&[String]) -> ExitCode,
 }
 
-const APPLETS: [Applet; 3] = [
+const APPLETS: [Applet; 4] = [
     Applet {
         name: "mysql",
         purpose: "OCF agent: promotable MySQL/MariaDB server (ocf:baton:mysql)",
@@ -26,6 +26,12 @@ const APPLETS: [Applet; 3] = [
         name: "fence_baton",
         purpose: "STONITH plugin: switches a node off and proves it",
         run: fence::main,
+    },
+    // fence_baton starts this one: the slices do not know each other, and only here they meet.
+    Applet {
+        name: "sql-fence",
+        purpose: "closes the database of a node that is being fenced (option sql_fence of fence_baton)",
+        run: mysql::sql_fence::main,
     },
 ];
 

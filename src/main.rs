@@ -9,6 +9,7 @@
 
 mod applet;
 mod cli;
+mod cloud;
 mod cluster;
 mod error;
 mod fence;

@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::disallowed_methods,
     reason = "helpers of tests may panic and start programs"
 )]
@@ -13,6 +14,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
@@ -43,12 +45,10 @@ impl Container {
             "--rm",
             "--name",
             &container.0,
-            "--network",
-            "none",
             "--entrypoint",
             "sleep",
             IMAGE,
-            "300",
+            "900",
         ]);
         assert_eq!(
             started.code, 0,
@@ -68,6 +68,12 @@ impl Container {
         container
             .sh("BATON_TAR=/tmp/stage.tar /opt/baton-lab/provision/baton.sh")
             .expect(0);
+        container.copy(&format!("{ROOT}/tests/fixtures/tls"), "/certificates");
+        container.sh(FILES).expect(0);
+        // Examples name agents of others, whose metadata the tools read.
+        container
+            .sh("apt-get update >/dev/null && apt-get install --yes --no-install-recommends fence-agents-kdump >/dev/null")
+            .expect(0);
         container
     }
 
@@ -81,8 +87,7 @@ impl Container {
 
     /// Loads an example into an empty configuration; returns the configuration and what the tools said.
     fn load(&self, example: &str) -> (String, Vec<String>) {
-        self.sh("cibadmin --empty | sed 's/<cib /<cib have-quorum=\"1\" /' >/tmp/cib.xml")
-            .expect(0);
+        self.sh(EMPTY).expect(0);
         let loaded = match example.rsplit_once('.') {
             Some((_, "crm")) => self.sh(&format!(
                 "{CRMSH}crm configure load update /examples/{example}; {CRMSH}crm configure verify"
@@ -105,6 +110,22 @@ impl Container {
         )
     }
 }
+
+/// What the examples name: the tools ask an agent whether its options are right.
+const FILES: &str = "
+    mkdir -p /etc/baton
+    for name in docker-ca boards-ca; do cp /certificates/ca.pem /etc/baton/$name.pem; done
+    cp /certificates/client.pem /etc/baton/docker-cert.pem
+    cp /certificates/client.key /etc/baton/docker-key.pem
+    for name in board.password fence.password pdu.password pdu-priv.password api.token; do
+        echo long-enough >/etc/baton/$name
+        chmod 600 /etc/baton/$name
+    done";
+/// A configuration with three nodes and nothing else.
+const EMPTY: &str = r#"
+    nodes=
+    for node in 1 2 3; do nodes="$nodes<node id=\"$node\" uname=\"n$node\"/>"; done
+    cibadmin --empty | sed "s/<cib /<cib have-quorum=\"1\" /; s|<nodes/>|<nodes>$nodes</nodes>|" >/tmp/cib.xml"#;
 
 const CRMSH: &str = "CIB_file=/tmp/cib.xml ";
 /// The commands that ask the running cluster for its configuration, or give it back, use a file instead.
@@ -138,28 +159,47 @@ fn examples(extension: &str) -> Vec<String> {
     found
 }
 
+/// An example, the configuration that it makes, and what the tools said.
+type Loaded = (String, String, Vec<String>);
+
+/// All examples of one form. pcs takes its time, and two tests want to know.
+fn loaded(extension: &'static str) -> &'static [Loaded] {
+    static CRM: OnceLock<Vec<Loaded>> = OnceLock::new();
+    static PCS: OnceLock<Vec<Loaded>> = OnceLock::new();
+    let place = if extension == ".crm" { &CRM } else { &PCS };
+    place.get_or_init(|| {
+        let container = Container::with_baton();
+        let load = |example: String| {
+            let (cib, remarks) = container.load(&example);
+            (example, cib, remarks)
+        };
+        examples(extension).into_iter().map(load).collect()
+    })
+}
+
+fn no_remarks(extension: &'static str) {
+    for (example, _, remarks) in loaded(extension) {
+        assert_eq!(*remarks, Vec::<String>::new(), "{example}");
+    }
+}
+
 #[test]
 fn crmsh_and_pacemaker_accept_every_example_without_a_remark() {
-    let container = Container::with_baton();
-    for example in examples(".crm") {
-        assert_eq!(container.load(&example).1, Vec::<String>::new(), "{example}");
-    }
+    no_remarks(".crm");
 }
 
 #[test]
 fn pcs_and_pacemaker_accept_every_example_without_a_remark() {
-    let container = Container::with_baton();
-    for example in examples(".pcs") {
-        assert_eq!(container.load(&example).1, Vec::<String>::new(), "{example}");
-    }
+    no_remarks(".pcs");
 }
 
 #[test]
 fn both_forms_of_an_example_configure_the_same() {
-    let container = Container::with_baton();
-    for example in examples(".crm") {
-        let crmsh = essentials(&container.load(&example).0);
-        let pcs = essentials(&container.load(&example.replace(".crm", ".pcs")).0);
+    for (example, cib, _) in loaded(".crm") {
+        let crmsh = essentials(cib);
+        let twin = example.replace(".crm", ".pcs");
+        let pcs = loaded(".pcs").iter().find(|(name, _, _)| *name == twin);
+        let pcs = essentials(&pcs.expect("both forms").1);
         assert!(crmsh.iter().any(|line| line.contains("primitive")), "{crmsh:#?}");
         let only_crmsh: Vec<_> = crmsh.difference(&pcs).collect();
         let only_pcs: Vec<_> = pcs.difference(&crmsh).collect();

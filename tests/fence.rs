@@ -5,11 +5,36 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test's helpers may panic as the test itself may"
+    clippy::disallowed_methods,
+    reason = "a test's helpers may panic, and start programs, as the test itself may"
 )]
 
+#[allow(dead_code, reason = "shared with tests/comparison.rs")]
+#[path = "fence/board.rs"]
+mod board;
+#[path = "fence/cloud.rs"]
+mod cloud;
+#[allow(dead_code, reason = "shared with the tests of the floating address")]
+#[path = "support/cloud_api/mod.rs"]
+mod cloud_api;
+#[path = "fence/emulator.rs"]
+mod emulator;
 #[path = "fence/harness.rs"]
 mod harness;
+#[path = "fence/late.rs"]
+mod late;
+#[path = "fence/libvirt.rs"]
+mod libvirt;
+#[path = "fence/pdu.rs"]
+mod pdu;
+#[path = "fence/redfish.rs"]
+mod redfish;
+#[path = "fence/snmp.rs"]
+mod snmp;
+#[path = "fence/sql_fence.rs"]
+mod sql_fence;
+#[path = "fence/tls.rs"]
+mod tls;
 
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
@@ -99,6 +124,23 @@ fn several_plugs_are_one_node() {
     assert_eq!(action("status", &both, "").code(), 2);
 }
 
+/// As when a container is made anew under the same name: the old one may still run, the new one never did.
+#[test]
+fn a_name_that_moves_while_it_is_switched_proves_nothing() {
+    let node = Container::run(&[]);
+    let ended = std::thread::scope(|scope| {
+        let fencing = scope.spawn(|| action("off", &node.0, "power_wait=4"));
+        let since = std::time::Instant::now();
+        while node.state() != "exited" {
+            assert!(since.elapsed() < Duration::from_secs(30), "it was not killed");
+        }
+        let _old = node.make_way();
+        fencing.join().unwrap()
+    });
+    assert_eq!(ended.code(), 1, "{}", ended.stdout);
+    assert!(ended.stderr.contains("has another name now"), "{}", ended.stderr);
+}
+
 #[test]
 fn an_unknown_node_is_not_off_and_spares_the_known_one() {
     let node = Container::run(&[]);
@@ -136,6 +178,26 @@ fn a_node_that_vanishes_is_not_off_and_monitor_warned_of_it() {
     assert_eq!(monitor.code(), 0);
     assert!(monitor.stderr.contains("created with --rm"), "{}", monitor.stderr);
     assert_eq!(action("off", &node.0, "power_timeout=3").code(), 1);
+}
+
+#[test]
+fn an_engine_over_tls_is_asked_by_who_has_a_certificate() {
+    let (node, port) = (Container::run(&[]), tls::engine());
+    let at = |more: &str| {
+        let ca = emulator::certificate("ca.pem");
+        format!("ip=localhost\nipport={port}\nssl_cacert={ca}\npower_timeout=3\nlogin_timeout=2\n{more}")
+    };
+    let (certificate, key) = (emulator::certificate("client.pem"), emulator::certificate("client.key"));
+    let mine = format!("tlscert={certificate}\nssl_key={key}");
+    assert_eq!(action("status", &node.0, &at(&mine)).code(), 0);
+    assert_eq!(action("monitor", &node.0, &at(&mine)).code(), 0);
+    for more in ["", &format!("ssl_cert={certificate}"), &format!("{mine}\nssl_cacert=")] {
+        let ended = action("off", &node.0, &at(more));
+        assert_eq!(ended.code(), 1, "{more}");
+    }
+    assert_eq!(node.state(), "running");
+    assert_eq!(action("off", &node.0, &at(&mine)).code(), 0);
+    assert_eq!(node.state(), "exited");
 }
 
 #[test]
@@ -184,6 +246,14 @@ fn monitor_and_diag_switch_nothing() {
 }
 
 #[test]
+fn a_monitor_that_names_no_device_is_no_failure() {
+    for action in ["monitor", "list"] {
+        let ended = fence(&[], &format!("action={action}\nbackend=redfish\nport_as_ip=1\n"));
+        assert_eq!((ended.code(), ended.stdout.as_str()), (0, ""), "{action}");
+    }
+}
+
+#[test]
 fn delay_counts_before_off_only() {
     let node = Container::run(&[]);
     assert!(action("status", &node.0, "delay=3").took < Duration::from_secs(2));
@@ -195,9 +265,9 @@ fn delay_counts_before_off_only() {
 #[test]
 fn an_unknown_option_is_a_warning() {
     let node = Container::run(&[]);
-    let ended = action("status", &node.0, "ssl_insecure=1\n# comment\n");
+    let ended = action("status", &node.0, "ssl_fast=1\n# comment\n");
     assert_eq!(ended.code(), 0);
-    assert!(ended.stderr.contains("\"ssl_insecure\""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("\"ssl_fast\""), "{}", ended.stderr);
 }
 
 #[test]
@@ -236,6 +306,33 @@ fn metadata_needs_nothing() {
     for arguments in [&["-o", "metadata"][..], &["--action=meta-data", "--backend=nonsense"]] {
         assert_eq!(fence(arguments, "").stdout, printed.stdout, "{arguments:?}");
     }
+}
+
+#[test]
+fn the_manual_page_needs_nothing_and_has_every_option() {
+    let page = fence(&["--action=manpage"], "").stdout;
+    assert!(page.starts_with(".TH FENCE_BATON 8"), "{page}");
+    for option in ["power\\-timeout", "ssl\\-pin", "list\\-status"] {
+        assert!(page.contains(option), "{option}: {page}");
+    }
+}
+
+#[test]
+fn what_makes_other_agents_call_a_node_off_without_proof_is_refused() {
+    let node = Container::run(&[]);
+    for line in ["method=cycle", "missing_as_off=1"] {
+        assert_eq!(action("off", &node.0, line).code(), 1, "{line}");
+    }
+    assert_eq!(node.state(), "running");
+    assert_eq!(action("off", &node.0, "method=onoff\ndisable_timeout=true").code(), 0);
+}
+
+#[test]
+fn a_password_on_the_command_line_is_warned_of_and_not_repeated() {
+    let node = Container::run(&[]);
+    let ended = fence(&["-o", "status", "--backend=docker", "-n", &node.0, "-p", "s3cret"], "");
+    assert_eq!(ended.code(), 0);
+    assert!(ended.stderr.contains("password on the command line") && !ended.stderr.contains("s3cret"));
 }
 
 #[test]

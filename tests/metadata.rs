@@ -98,6 +98,30 @@ fn what_the_binary_prints_is_the_installed_file() {
     }
 }
 
+/// What the tests of servers run with.
+#[test]
+fn the_documentation_and_the_labs_have_the_privileges_that_the_tests_run_with() {
+    let read = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    let has = |name: &str, grant: &str| assert!(read(name).contains(grant), "{name} lacks: {grant}");
+    for family in support::family::ALL {
+        for grant in family.administrator.iter().chain([&family.replication]) {
+            has("docs/operations.md", grant);
+        }
+    }
+    let granted: usize = support::family::ALL
+        .iter()
+        .map(|family| family.administrator.len())
+        .sum();
+    let listed = read("docs/operations.md");
+    let listed = listed
+        .lines()
+        .filter(|line| line.starts_with("GRANT") && line.contains("TO baton@"));
+    assert_eq!(listed.count(), granted, "docs/operations.md lists more");
+    let [mariadb, mysql] = support::family::ALL;
+    has("vagrant/provision/mariadb.sh", mariadb.replication);
+    has("vagrant/provision/mysql.sh", mysql.replication);
+}
+
 #[test]
 fn the_metadata_passes_the_dtd_of_ocf_tester() {
     let dtd = Path::new(DTD_DIRECTORY).join("ra-api-1.dtd");

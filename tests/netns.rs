@@ -6,17 +6,31 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::disallowed_methods,
-    reason = "a test may panic, start programs and wait"
+    clippy::print_stdout,
+    reason = "a test may panic, start programs, wait, and print what it measured"
 )]
 
 #[path = "netns/announcing.rs"]
 mod announcing;
+#[path = "netns/capture.rs"]
+mod capture;
+#[path = "netns/cases.rs"]
+mod cases;
+#[path = "netns/clouds.rs"]
+mod clouds;
+#[path = "netns/cost.rs"]
+mod cost;
+#[path = "netns/degraded.rs"]
+mod degraded;
+#[path = "netns/ipv6.rs"]
+mod ipv6;
 #[path = "netns/lab.rs"]
 mod lab;
 #[path = "netns/links.rs"]
 mod links;
 #[path = "netns/presence.rs"]
 mod presence;
+mod support;
 
 const VIP: &str = "10.0.0.100";
 const IP: (&str, &str) = ("ip", VIP);

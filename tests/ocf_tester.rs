@@ -8,9 +8,11 @@
 
 mod support;
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use support::cloud_api::{Address, Fake, digitalocean, token_file};
 use support::server::Server;
 use support::{BINARY, Ended, program, require_root, run, scratch, unique};
 
@@ -87,22 +89,54 @@ fn ocf_tester_finds_nothing_wrong_with_the_database_agent() {
     assert_eq!(server.pid(), None);
 }
 
+/// In a network namespace with one interface in both networks.
 #[test]
 fn ocf_tester_finds_nothing_wrong_with_the_address_agent() {
+    address_passes("192.0.2.100", "24");
+    address_passes("2001:db8::100", "64");
+}
+
+fn address_passes(ip: &str, prefix: &str) {
     require_root();
     let directory = scratch();
     install(directory.path());
-    let parameters = [("ip", "192.0.2.100".to_owned()), ("cidr_netmask", "24".to_owned())];
+    let parameters = [("ip", ip.to_owned()), ("cidr_netmask", prefix.to_owned())];
     let command = tester(&unique("ip"), &parameters);
     let agent = directory.path().join("floating-ip").display().to_string();
     let script = format!(
         "ip link add lan type veth peer name lan-peer\n\
          ip link set lan-peer up\n\
          ip address add 192.0.2.1/24 dev lan\n\
+         ip address add 2001:db8::1/64 dev lan nodad\n\
          ip link set lan up\n\
          {command} {agent}\n\
-         ! ip address show | grep 192.0.2.100\n"
+         ! ip address show | grep {ip}\n"
     );
     let ended = shell(&script, &["--net"]);
     passes(&ended, &agent, &[&NO_ROLES[..], &NO_RELOAD[..]].concat());
+}
+
+/// The address needs nothing of this machine's network.
+#[test]
+fn ocf_tester_finds_nothing_wrong_with_an_address_of_a_cloud() {
+    require_root();
+    let directory = scratch();
+    install(directory.path());
+    let ip = "203.0.113.77";
+    let fake = Fake::new();
+    fake.world().addresses.insert(ip.to_owned(), Address::default());
+    let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let api = fake.serve(listen(), digitalocean::speak);
+    let parameters = [
+        ("ip", ip.to_owned()),
+        ("provider", "digitalocean".to_owned()),
+        ("token_file", token_file(directory.path()).display().to_string()),
+        ("api_url", format!("{api}/v2")),
+        ("metadata_url", fake.serve(listen(), digitalocean::metadata_of_101)),
+    ];
+    let command = tester(&unique("ip"), &parameters);
+    let agent = directory.path().join("floating-ip").display().to_string();
+    let ended = shell(&format!("{command} {agent}"), &[]);
+    passes(&ended, &agent, &[&NO_ROLES[..], &NO_RELOAD[..]].concat());
+    assert_eq!(fake.world().addresses[ip].owner, Some(101));
 }

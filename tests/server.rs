@@ -1,6 +1,7 @@
-//! ocf:baton:mysql with a real MariaDB server: what Pacemaker, clients and the administrator see.
+//! ocf:baton:mysql with a real database server: what Pacemaker, clients and the administrator see.
 //!
-//! Each test has its own server, data directory and port. Needs root and the Debian package mariadb-server.
+//! Each test has its own server, data directory and port. Needs root and the Debian package mariadb-server; with another
+//! server, MySQL for one, it runs in a container: `tests/in-lab`.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +11,8 @@
 
 mod support;
 
+#[path = "server/accounts.rs"]
+mod accounts;
 #[path = "server/clone.rs"]
 mod clone;
 #[path = "server/closing.rs"]
@@ -18,6 +21,8 @@ mod closing;
 mod cost;
 #[path = "server/faults.rs"]
 mod faults;
+#[path = "server/fencing.rs"]
+mod fencing;
 #[path = "server/ocft.rs"]
 mod ocft;
 #[path = "server/roles.rs"]

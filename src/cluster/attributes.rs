@@ -10,6 +10,9 @@ use super::published::Published;
 use super::{Cluster, NO_SUCH, failed};
 use crate::error::{Error, Result};
 
+/// What is said of an attribute that no node ever had.
+const DOES_NOT_EXIST: &str = "attribute does not exist";
+
 impl Cluster {
     /// How much this node wants to be promoted; none takes the score away, so that it cannot be.
     pub(crate) fn set_score(&self, score: Option<u32>) -> Result<()> {
@@ -52,6 +55,20 @@ impl Cluster {
         self.tool("attrd_updater", &arguments).output(self.limit()).map(drop)
     }
 
+    /// The same, if it is not set so already, and without waiting for the other nodes.
+    pub(crate) fn publish_private(&self, name: &str, value: &str) -> Result<()> {
+        self.publish(name, Some(value), || {
+            self.tool("attrd_updater", &["-n", name, "-U", value, "-p"])
+                .output(self.limit())
+                .map(drop)
+        })
+    }
+
+    /// Takes back what was published.
+    pub(crate) fn withdraw_private(&self, name: &str) -> Result<()> {
+        self.publish(name, None, || self.delete_private(name))
+    }
+
     pub(crate) fn delete_private(&self, name: &str) -> Result<()> {
         self.delete(&["-n", name, "-D", "-p"])
     }
@@ -63,6 +80,8 @@ impl Cluster {
         match output.status.code() {
             Some(0) => parse(&output.stdout),
             Some(NO_SUCH) => Ok(Vec::new()),
+            // Pacemaker 3.0.3 takes it for a wrong configuration.
+            _ if output.stdout.contains(DOES_NOT_EXIST) => Ok(Vec::new()),
             _ => Err(failed(&tool, &output)),
         }
     }

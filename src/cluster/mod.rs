@@ -4,6 +4,7 @@
 
 mod attributes;
 mod published;
+mod running;
 
 use std::path::PathBuf;
 use std::time::Duration;

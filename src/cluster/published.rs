@@ -4,16 +4,15 @@
 //! costs one more call, never a wrong value; a stale one cannot last, because every entry is told again after a while.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::sys::files;
+use crate::sys::files::{self, RUN_DIRECTORY};
 use crate::sys::process::{self, Process};
 
-const DIRECTORY: &str = "/run/baton";
 /// Somebody else may have changed an attribute: after this time it is told again.
 const VALID: Duration = Duration::from_secs(60);
 const DAEMON: &str = "pacemaker-attrd";
@@ -31,7 +30,7 @@ pub(super) struct Published {
 
 impl Published {
     pub(super) fn load(resource: &str) -> Published {
-        let path = PathBuf::from(DIRECTORY).join(format!("{resource}.published"));
+        let path = Path::new(RUN_DIRECTORY).join(format!("{resource}.published"));
         let bytes = files::read(&path).ok().flatten().unwrap_or_default();
         let mut contents: Contents = serde_json::from_slice(&bytes).unwrap_or_default();
         if !contents.daemon.as_ref().is_some_and(Process::is_alive) {
@@ -59,7 +58,7 @@ impl Published {
             .insert(name.to_owned(), (value.map(str::to_owned), SystemTime::now()));
         let json = serde_json::to_vec(&self.contents)
             .map_err(|error| Error::State(format!("cannot write {}: {error}", self.path.display())))?;
-        files::private_directory(DIRECTORY.as_ref())?;
+        files::private_directory(Path::new(RUN_DIRECTORY))?;
         files::replace(&self.path, &json)
     }
 }

@@ -2,16 +2,21 @@
 //! arguments for people. Reads both through the one table of options; never interprets a value.
 
 use std::io::{IsTerminal, Read};
+use std::os::fd::AsFd;
+use std::time::Duration;
 
-use clap::{Arg, ArgAction, Command};
-use quick_xml::events::Event;
-use quick_xml::{Reader, XmlVersion};
-
-use super::options::{Kind, OPTIONS, Opt, Values};
+use super::document;
+use super::options::{FenceOption, Kind, OPTIONS, Values};
 use crate::error::{Error, Result};
+use crate::sys::deadline::Deadline;
+use clap::{Arg, ArgAction, Command};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// More than any configuration; a broken writer cannot fill our memory.
-const LONGEST_INPUT: u64 = 1024 * 1024;
+const LONGEST_INPUT: usize = 1024 * 1024;
+
+const SECRETS: [&str; 4] = ["password", "passwd", "community", "snmp_priv_passwd"];
+const INPUT_LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) enum Given {
@@ -32,12 +37,30 @@ pub(crate) fn gather(arguments: &[String], metadata: &str) -> Result<Given> {
         // Somebody typed the bare name: waiting for lines would look like a hang.
         return Ok(Given::Text(command(metadata).render_help().to_string()));
     }
-    let mut text = Vec::new();
-    stdin
-        .take(LONGEST_INPUT)
-        .read_to_end(&mut text)
-        .map_err(|error| Error::os("reading options from stdin", error))?;
+    let text = whole(stdin.lock(), Deadline::after(INPUT_LIMIT))?;
     Ok(from_lines(&String::from_utf8_lossy(&text)))
+}
+
+/// Everything up to the end of the input. Whoever started us and never closes its end cannot hold us.
+fn whole(mut input: impl Read + AsFd, deadline: Deadline) -> Result<Vec<u8>> {
+    let failed = |error| Error::os("reading options from stdin", error);
+    let mut text = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let rest = PollTimeout::try_from(deadline.remaining()).unwrap_or(PollTimeout::MAX);
+        let ready = match poll(&mut [PollFd::new(input.as_fd(), PollFlags::POLLIN)], rest) {
+            Err(nix::errno::Errno::EINTR) => continue,
+            other => other.map_err(|errno| failed(errno.into()))?,
+        };
+        if ready == 0 {
+            return Err(deadline.timeout("the end of the options on stdin"));
+        }
+        let count = input.read(&mut buffer).map_err(failed)?;
+        text.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        if count == 0 || text.len() > LONGEST_INPUT {
+            return Ok(text);
+        }
+    }
 }
 
 fn from_lines(text: &str) -> Given {
@@ -87,10 +110,12 @@ fn from_arguments(arguments: &[String], metadata: &str) -> Result<Given> {
             }
         }
     }
-    Ok(Given::Values {
-        values,
-        warnings: Vec::new(),
-    })
+    let secrets = SECRETS.iter().filter(|name| values.given(name).is_some());
+    let warning = |name: &&str| {
+        format!("{name} on the command line can be read by every user of this machine: use a file, a script or stdin")
+    };
+    let warnings = secrets.map(warning).collect();
+    Ok(Given::Values { values, warnings })
 }
 
 fn command(metadata: &str) -> Command {
@@ -98,20 +123,25 @@ fn command(metadata: &str) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Switches a node off and proves it. Without arguments, reads name=value lines from stdin.")
         .max_term_width(100);
-    let prose = short_descriptions(metadata);
+    let known = document::read(metadata).parameters;
     for option in OPTIONS {
-        let help = prose.iter().find(|(name, _)| name == option.name);
-        let help = help.map(|(_, text)| text.clone()).unwrap_or_default();
-        command = command.arg(argument(option).help(described(option, help)));
+        let parameter = known.iter().find(|parameter| parameter.name == option.name);
+        let help = parameter.map(document::Parameter::description).unwrap_or_default();
+        command = command.arg(argument(option).help(help));
         if let Some(older) = option.replaces {
-            command = command.arg(Arg::new(older).long(older).hide(true).overrides_with(older));
+            command = command.arg(
+                Arg::new(older)
+                    .long(older.replace('_', "-"))
+                    .hide(true)
+                    .overrides_with(older),
+            );
         }
     }
     command
 }
 
-fn argument(option: &'static Opt) -> Arg {
-    let argument = Arg::new(option.name).long(option.long);
+fn argument(option: &'static FenceOption) -> Arg {
+    let argument = Arg::new(option.name).long(option.long());
     let argument = match option.short {
         Some(short) => argument.short(short),
         None => argument,
@@ -120,46 +150,6 @@ fn argument(option: &'static Opt) -> Arg {
         Kind::Boolean => argument.action(ArgAction::SetTrue).overrides_with(option.name),
         Kind::Text | Kind::Seconds | Kind::Integer | Kind::Select(_) => {
             argument.value_name(option.value).overrides_with(option.name)
-        }
-    }
-}
-
-fn described(option: &Opt, mut text: String) -> String {
-    if let Kind::Select(words) = option.kind {
-        text.push_str(&format!(" ({})", words.join(", ")));
-    }
-    if !option.default.is_empty() {
-        text.push_str(&format!(" [default: {}]", option.default));
-    }
-    text
-}
-
-/// The one-line prose of every option, from the metadata: it is written down only once.
-fn short_descriptions(metadata: &str) -> Vec<(String, String)> {
-    let mut reader = Reader::from_str(metadata);
-    let mut found: Vec<(String, String)> = Vec::new();
-    let mut inside = false;
-    loop {
-        match reader.read_event() {
-            Ok(Event::Start(element)) => {
-                inside = element.name().as_ref() == "shortdesc";
-                let name = element.try_get_attribute("name").ok().flatten();
-                if let (true, Some(name)) = (element.name().as_ref() == "parameter", name) {
-                    let name = name
-                        .normalized_value(XmlVersion::Implicit1_0)
-                        .unwrap_or_default()
-                        .into_owned();
-                    found.push((name, String::new()));
-                }
-            }
-            Ok(Event::Text(text)) if inside => {
-                if let Some(last) = found.last_mut() {
-                    last.1.push_str(&text);
-                }
-            }
-            Ok(Event::End(_)) => inside = false,
-            Ok(Event::Eof) | Err(_) => return found,
-            Ok(_) => {}
         }
     }
 }
@@ -208,7 +198,12 @@ mod tests {
             ][..],
         ] {
             let (typed, _) = values(arguments(words).unwrap());
-            assert_eq!(Options::from(&typed).unwrap(), Options::from(&from_stdin).unwrap());
+            let meaning = |values: &Values| Options {
+                // Under which name each was given.
+                values: Values::default(),
+                ..Options::from(values).unwrap()
+            };
+            assert_eq!(meaning(&typed), meaning(&from_stdin));
         }
     }
 
@@ -221,10 +216,19 @@ mod tests {
 
     #[test]
     fn what_is_unknown_on_stdin_is_a_warning_that_shows_no_value() {
-        let (_, warnings) = values(from_lines("nodename=n1\npasswd=s3cret\ns3cret"));
+        let (_, warnings) = values(from_lines("nodename=n1\npassphrase=s3cret\ns3cret"));
         assert_eq!(warnings.len(), 2);
-        assert!(warnings[0].contains("passwd"), "{warnings:?}");
+        assert!(warnings[0].contains("passphrase"), "{warnings:?}");
         assert!(!warnings.concat().contains("s3cret"), "{warnings:?}");
+    }
+
+    #[test]
+    fn whoever_never_ends_its_input_cannot_hold_us() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let deadline = Deadline::after(Duration::from_millis(30));
+        let error = whole(reader, deadline).unwrap_err();
+        assert!(matches!(error, Error::Timeout { .. }), "{error}");
+        drop(writer);
     }
 
     #[test]
@@ -234,7 +238,7 @@ mod tests {
         };
         assert!(help.contains("Unix socket of the Docker Engine"), "{help}");
         assert!(help.contains("[default: 20]"), "{help}");
-        assert!(!help.contains("--port"), "{help}");
+        assert!(!help.contains("--port "), "{help}");
         assert!(arguments(&["--no-such-option"]).is_err());
     }
 }

@@ -4,15 +4,16 @@
 //! written without need, and those words only where they are true. Never fails an action; never sees a secret.
 
 use std::fmt::Display;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::power::{Listed, Power, State, cause};
 use crate::error::{Error, Result, seconds};
 use crate::sys::clock;
 use crate::sys::deadline::Deadline;
+use crate::sys::files;
 
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
@@ -23,8 +24,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// A debug file that cannot be opened is a warning: fencing matters more.
     pub(crate) fn open(verbose: bool, path: Option<&Path>) -> Journal {
-        let open = |path: &Path| OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-        let file = path.and_then(|path| match open(path) {
+        let file = path.and_then(|path| match files::append_regular(path) {
             Ok(file) => Some(file),
             Err(error) => {
                 warn(&format!("debug_file {}: {error}; going on without it", path.display()));
@@ -75,6 +75,10 @@ impl Power for Noted<'_> {
             })
     }
 
+    fn gave_up(&self, plug: &str) -> bool {
+        self.device.gave_up(plug)
+    }
+
     fn off(&self, plug: &str, deadline: Deadline) -> Result<()> {
         let since = now(deadline);
         let result = self.device.off(plug, deadline);
@@ -97,6 +101,22 @@ impl Power for Noted<'_> {
         let since = now(deadline);
         let word = |listed: &Vec<Listed>| format!("{} plugs", listed.len());
         self.journal.exchange("list", self.device.list(deadline), since, word)
+    }
+
+    fn permits(&self, deadline: Deadline) -> Result<()> {
+        self.device.permits(deadline)
+    }
+
+    fn risks(&self) -> Vec<String> {
+        self.device.risks()
+    }
+
+    fn pace(&self) -> (Duration, Duration) {
+        self.device.pace()
+    }
+
+    fn close(&self, deadline: Deadline) {
+        self.device.close(deadline);
     }
 
     fn warnings(&self, plug: &str, deadline: Deadline) -> Result<Vec<String>> {
@@ -150,7 +170,6 @@ fn careful(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn only_a_timeout_is_called_one() {

@@ -8,12 +8,17 @@
 
 mod arguments;
 mod backend;
+mod document;
 mod journal;
+mod manual;
 mod options;
 mod power;
+mod secret;
+mod sql_fence;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::error::{During, Result};
 use crate::ocf;
@@ -25,6 +30,8 @@ use power::{Listed, Power, State};
 
 const METADATA: &str = include_str!("../../ocf-metadata/fence_baton.xml");
 
+/// The time for leaving a device in order: the cluster waits for it.
+const FAREWELL: Duration = Duration::from_secs(1);
 const STATUS_OFF: u8 = 2;
 
 /// How an action that did not fail ended.
@@ -48,7 +55,7 @@ impl Answer {
 }
 
 pub(crate) fn main(arguments: &[String]) -> ExitCode {
-    let started = Deadline::after(std::time::Duration::ZERO);
+    let started = Deadline::after(Duration::ZERO);
     let result = arguments::gather(arguments, METADATA).and_then(|given| match given {
         Given::Text(text) => Ok(print(&text)),
         Given::Values { values, warnings } => {
@@ -63,20 +70,29 @@ pub(crate) fn main(arguments: &[String]) -> ExitCode {
 }
 
 fn act(values: &Values, started: Deadline) -> Result<ExitCode> {
-    if values.action()? == Action::Metadata {
-        return Ok(ocf::metadata::print(METADATA));
+    match values.action()? {
+        Action::Metadata => return Ok(ocf::metadata::print(METADATA)),
+        Action::Manpage => return Ok(print(&manual::page(&document::read(METADATA)))),
+        _ => {}
     }
-    let options = Options::from(values)?;
+    let mut options = Options::from(values)?;
+    if options.has_no_device()? {
+        journal::warn("port_as_ip without ip: the device is only known once a plug is named, so none was looked at");
+        return Ok(ExitCode::SUCCESS);
+    }
     let journal = Journal::open(options.verbose, options.debug_file.as_deref());
     let device = Noted {
-        device: backend::open(&options)?,
+        device: backend::open(&options, Deadline::after(options.limits.first))?,
         journal: &journal,
     };
+    options.limits.steps = device.pace();
     let about = match options.plugs.as_slice() {
         [] => options.action.name().to_owned(),
         plugs => format!("{} of {}", options.action.name(), plugs.join(", ")),
     };
-    let answer = perform(&options, &device, started).during(about)?;
+    let result = perform(&options, &device, started);
+    device.close(Deadline::after(FAREWELL));
+    let answer = result.during(about)?;
     answer.warnings.iter().for_each(|warning| journal::warn(warning));
     print(&answer.data);
     if !options.quiet {
@@ -94,12 +110,12 @@ fn perform(options: &Options, device: &dyn Power, started: Deadline) -> Result<A
         }
         Action::Off => {
             delay(options, started);
-            power::off(device, plugs, limits)?;
+            closing_its_database(options, device, |device| power::off(device, plugs, limits))?;
             Ok(Answer::remark("Success: Powered OFF"))
         }
         Action::Reboot => {
             delay(options, started);
-            let remarks = power::reboot(device, plugs, limits)?;
+            let remarks = closing_its_database(options, device, |device| power::reboot(device, plugs, limits))?;
             Ok(Answer {
                 warnings: remarks.iter().map(ToString::to_string).collect(),
                 ..Answer::remark("Success: Rebooted")
@@ -118,14 +134,13 @@ fn perform(options: &Options, device: &dyn Power, started: Deadline) -> Result<A
             format!("{}{word}", options.separator)
         }),
         Action::Monitor => {
-            let deadline = Deadline::after(limits.exchange);
-            device.list(deadline)?;
-            examine(options, device, deadline)
+            device.list(Deadline::after(limits.first))?;
+            examine(options, device)
         }
-        Action::ValidateAll => examine(options, device, Deadline::after(limits.exchange)),
-        Action::Diag => diagnose(options, device),
+        Action::ValidateAll => examine(options, device),
+        Action::Diag => Ok(diagnose(options, device)),
         // Answered before there was a device.
-        Action::Metadata => Ok(Answer::default()),
+        Action::Metadata | Action::Manpage => Ok(Answer::default()),
     }
 }
 
@@ -135,10 +150,24 @@ fn delay(options: &Options, started: Deadline) {
     Deadline::after(rest).pause(rest);
 }
 
+/// Switches, and meanwhile closes the node's database if that is wished for. The result is that of the switching.
+fn closing_its_database<T>(
+    options: &Options,
+    device: &dyn Power,
+    switch: impl FnOnce(&dyn Power) -> Result<T>,
+) -> Result<T> {
+    let closing = sql_fence::Closing::new(device, options);
+    let result = switch(&closing);
+    closing.end();
+    result
+}
+
 fn list(options: &Options, device: &dyn Power, tail: impl Fn(Option<State>) -> String) -> Result<Answer> {
     let listed = device.list(Deadline::after(options.limits.exchange))?;
-    // The second field is an alias, which none of our devices has.
-    let line = |Listed { plug, state }: &Listed| format!("{plug}{}{}\n", options.separator, tail(*state));
+    let line = |Listed { plug, alias, state }: &Listed| {
+        let separator = &options.separator;
+        format!("{plug}{separator}{alias}{}\n", tail(*state))
+    };
     Ok(Answer {
         data: listed.iter().map(line).collect(),
         ..Answer::default()
@@ -146,39 +175,84 @@ fn list(options: &Options, device: &dyn Power, tail: impl Fn(Option<State>) -> S
 }
 
 /// Looks at every configured plug: it must exist, and what would spoil its fencing is said.
-fn examine(options: &Options, device: &dyn Power, deadline: Deadline) -> Result<Answer> {
-    let mut answer = Answer::default();
+fn examine(options: &Options, device: &dyn Power) -> Result<Answer> {
+    let mut answer = Answer {
+        warnings: device.risks(),
+        ..Answer::default()
+    };
     for plug in &options.plugs {
+        let deadline = Deadline::after(options.limits.first);
         device.status(plug, deadline)?;
         answer.warnings.extend(device.warnings(plug, deadline)?);
+    }
+    for (place, finding) in sql_fence::dry_run(options) {
+        if let Err(error) = finding {
+            answer.warnings.push(format!("{place}: {error}"));
+        }
     }
     Ok(answer)
 }
 
-/// A report on everything that a fencing would need, without switching anything.
-fn diagnose(options: &Options, device: &dyn Power) -> Result<Answer> {
-    let deadline = Deadline::after(options.limits.exchange);
-    let mut report = format!("device: {}\n", device.describe(deadline)?);
-    report.push_str(&format!("plugs listed: {}\n", device.list(deadline)?.len()));
-    let mut bad = 0;
+/// A report on everything that a fencing would need, without switching anything. What fails keeps nothing else from
+/// being looked at.
+fn diagnose(options: &Options, device: &dyn Power) -> Answer {
+    let mut report = Report::default();
+    let within = || Deadline::after(options.limits.exchange);
+    report.add("device", device.describe(within()));
+    report.add(
+        "list",
+        device.list(within()).map(|listed| format!("{} plugs", listed.len())),
+    );
+    for risk in device.risks() {
+        report.add("device", Ok(risk));
+    }
+    if options.plugs.is_empty() {
+        report.add("plugs", Ok("none named, so none was looked at: add plug=".to_owned()));
+    }
     for plug in &options.plugs {
-        match device.status(plug, deadline) {
-            Ok(state) => report.push_str(&format!("{plug}: {}\n", state.word())),
-            Err(error) => {
-                bad += 1;
-                report.push_str(&format!("{plug}: cannot be fenced: {error}\n"));
-                continue;
+        let state = device.status(plug, within()).map(|state| state.word().to_owned());
+        let known = state.is_ok();
+        report.add(plug, state.during("cannot be fenced"));
+        if known {
+            match device.warnings(plug, within()) {
+                Ok(warnings) => warnings.into_iter().for_each(|warning| report.add(plug, Ok(warning))),
+                Err(error) => report.add(plug, Err(error)),
             }
         }
-        for warning in device.warnings(plug, deadline)? {
-            report.push_str(&format!("{plug}: {warning}\n"));
+    }
+    for (place, finding) in sql_fence::dry_run(options) {
+        report.add(&place, finding);
+    }
+    report.answer()
+}
+
+#[derive(Default)]
+struct Report {
+    text: String,
+    failed: usize,
+}
+
+impl Report {
+    fn add(&mut self, subject: &str, finding: Result<String>) {
+        let finding = finding.unwrap_or_else(|error| {
+            self.failed += 1;
+            error.to_string()
+        });
+        self.text.push_str(&format!("{subject}: {finding}\n"));
+    }
+
+    fn answer(self) -> Answer {
+        let warning = match self.failed {
+            0 => None,
+            count => Some(format!("{count} findings would keep a fencing from succeeding")),
+        };
+        Answer {
+            code: u8::from(self.failed > 0),
+            data: self.text,
+            warnings: warning.into_iter().collect(),
+            ..Answer::default()
         }
     }
-    Ok(Answer {
-        code: u8::from(bad > 0),
-        data: report,
-        ..Answer::default()
-    })
 }
 
 fn print(text: &str) -> ExitCode {

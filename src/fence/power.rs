@@ -30,6 +30,8 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) plug: String,
+    /// What people call it, where the device knows that.
+    pub(crate) alias: String,
     /// None: the device does not say it in words we know.
     pub(crate) state: Option<State>,
 }
@@ -45,6 +47,11 @@ pub(crate) trait Power {
     /// See [`is_final`] for the ones that end the loop; all others are asked again.
     fn status(&self, plug: &str, deadline: Deadline) -> Result<State>;
 
+    /// Whether the device said, in the last look, that the last order of this plug came to nothing. Said once.
+    fn gave_up(&self, _: &str) -> bool {
+        false
+    }
+
     /// Orders off, without mercy. Success says that the order was accepted, or that there was nothing to do.
     fn off(&self, plug: &str, deadline: Deadline) -> Result<()>;
 
@@ -55,13 +62,40 @@ pub(crate) trait Power {
 
     /// What would make a proven off of this plug worth less than it seems, in sentences for the administrator.
     fn warnings(&self, plug: &str, deadline: Deadline) -> Result<Vec<String>>;
+
+    /// What is wrong with the device whichever plug it is about, as far as [`Power::list`] showed it.
+    fn risks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The first and the longest pause between two looks.
+    fn pace(&self) -> (Duration, Duration) {
+        Limits::STEPS
+    }
+
+    /// Whether anything speaks against switching from this node: before the first order, and before its database is
+    /// closed.
+    ///
+    /// # Errors
+    /// That it must not.
+    fn permits(&self, _: Deadline) -> Result<()> {
+        Ok(())
+    }
+
+    /// Leaves the device as it was found, once all is done; what goes wrong with that does not matter.
+    fn close(&self, _: Deadline) {}
 }
+
+/// What a reboot may take for ordering on, once off is proven.
+const AFTERWARDS: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// For one action: from the first look to the proof.
     pub(crate) power: Duration,
-    /// For one exchange with the device.
+    /// For the first exchange with the device, or with each plug.
+    pub(crate) first: Duration,
+    /// For every other exchange.
     pub(crate) exchange: Duration,
     /// Pause between an order and the first look at its effect.
     pub(crate) wait: Duration,
@@ -75,15 +109,12 @@ impl Limits {
     pub(crate) const STEPS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
 }
 
-/// An accepted order without effect is given again after this time: devices lose orders.
-const ORDER_AGAIN: Duration = Duration::from_secs(5);
-
 /// Off if all plugs are off, on if at least one is on.
 ///
 /// # Errors
 /// Any plug of which it cannot be told.
 pub(crate) fn status(power: &dyn Power, plugs: &[String], limits: &Limits) -> Result<State> {
-    let deadline = Deadline::after(limits.exchange);
+    let deadline = Deadline::after(limits.first);
     let mut state = State::Off;
     for plug in plugs {
         match power.status(plug, deadline).during(format!("status of {plug}"))? {
@@ -100,7 +131,8 @@ pub(crate) fn off(power: &dyn Power, plugs: &[String], limits: &Limits) -> Resul
         state: State::Off,
         reads: 2,
         orders: u32::MAX,
-        again: ORDER_AGAIN,
+        // Devices lose orders. But one that is only slow may begin anew with each: late enough not to keep it from it.
+        again: limits.power * 2 / 3,
     };
     reach(power, plugs, &goal, limits)
 }
@@ -119,8 +151,8 @@ pub(crate) fn on(power: &dyn Power, plugs: &[String], limits: &Limits) -> Result
 /// Proves all plugs off, then orders them on. The result is that of off; what went wrong with on is a remark.
 pub(crate) fn reboot(power: &dyn Power, plugs: &[String], limits: &Limits) -> Result<Vec<Error>> {
     off(power, plugs, limits)?;
-    // Recovery waits for this answer: one exchange, however many plugs and retries, and no look at the effect.
-    let deadline = Deadline::after(limits.exchange);
+    // Recovery waits for this answer: a moment, however many plugs and retries, and no look at the effect.
+    let deadline = Deadline::after(limits.exchange.min(AFTERWARDS));
     Ok(plugs
         .iter()
         .filter_map(|plug| order_on(power, plug, limits, deadline).err())
@@ -143,7 +175,7 @@ fn order_on(power: &dyn Power, plug: &str, limits: &Limits, deadline: Deadline) 
 pub(crate) fn is_final(error: &Error) -> bool {
     matches!(
         cause(error),
-        Error::Parameter { .. } | Error::NoPermission { .. } | Error::State(_)
+        Error::Parameter { .. } | Error::NotInstalled { .. } | Error::NoPermission { .. } | Error::State(_)
     )
 }
 
@@ -179,9 +211,14 @@ struct Outlet<'a> {
 
 impl Outlet<'_> {
     fn look(&mut self, power: &dyn Power, goal: &Goal, limits: &Limits, deadline: Deadline) -> Result<()> {
-        let seen = power.status(self.plug, deadline.within(limits.exchange));
+        let limit = if self.seen.is_none() {
+            limits.first
+        } else {
+            limits.exchange
+        };
+        let seen = power.status(self.plug, deadline.within(limit));
         self.at_goal = matches!(seen, Ok(state) if state == goal.state);
-        if self.at_goal {
+        if self.at_goal || power.gave_up(self.plug) {
             // Should it leave the goal again, a new order is due at once.
             self.ordered = None;
         }
@@ -194,8 +231,8 @@ impl Outlet<'_> {
         Ok(())
     }
 
-    /// Gives the order if one is due, also when the state cannot be read: off is worth trying blindly. Whether the
-    /// device accepted it just now.
+    /// Gives the order if one is due, also when the state could not be read this time: off needs no knowledge of it. A
+    /// device that said no for good is not here any more. Whether it accepted the order just now.
     fn order(&mut self, power: &dyn Power, goal: &Goal, limits: &Limits, deadline: Deadline) -> Result<bool> {
         let waiting = self.ordered.is_some_and(|since| since.age() < goal.again);
         if self.at_goal || waiting || self.orders >= goal.orders {
@@ -265,13 +302,21 @@ fn reach(power: &dyn Power, plugs: &[String], goal: &Goal, limits: &Limits) -> R
             let missing = outlets.iter().position(|outlet| !outlet.at_goal).unwrap_or(0);
             return Err(outlets.swap_remove(missing).failure(goal, deadline));
         }
+        let first = outlets.iter().all(|outlet| outlet.orders == 0);
         let mut accepted = false;
         for outlet in &mut outlets {
             accepted |= outlet.order(power, goal, limits, deadline)?;
         }
         if accepted {
-            // The effect of an accepted order may be there already: look at once, unless told to wait.
             deadline.pause(limits.wait);
+        }
+        if accepted && first {
+            // The effect of the first order may be there already: look at once. Later ones came to nothing before.
+            continue;
+        }
+        if rounds > 0 {
+            // Only the confirmation is missing.
+            deadline.pause(limits.steps.0);
         } else {
             deadline.pause(step);
             step = (step * 3 / 2).min(limits.steps.1);

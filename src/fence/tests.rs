@@ -4,7 +4,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
 use super::METADATA;
-use super::options::{Action, Kind, OPTIONS, Opt};
+use super::options::{Action, FenceOption, Kind, OPTIONS};
 
 /// One parameter as the metadata advertises it.
 #[derive(Debug, Default, PartialEq)]
@@ -20,7 +20,7 @@ struct Advertised {
 }
 
 /// What the table says that must be advertised, under the option's own name or its older one.
-fn expected(option: &Opt, older: bool) -> Advertised {
+fn expected(option: &FenceOption, older: bool) -> Advertised {
     let short = option.short.map(|short| format!("-{short}, ")).unwrap_or_default();
     let value = match option.value {
         "" => String::new(),
@@ -117,4 +117,6 @@ fn table_and_metadata_agree_on_every_action() {
     let (_, actions) = advertised();
     let known: Vec<&str> = Action::ALL.iter().map(|(name, _)| *name).collect();
     assert_eq!(actions, known);
+    let explained: Vec<&str> = super::manual::ACTIONS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(explained, known, "in the manual page");
 }

@@ -1,28 +1,26 @@
-//! The parameters of the agent: one table, and what their texts mean.
+//! What the texts of the parameters mean.
 //!
-//! Invariant: no I/O here. Names and meanings are those of ocf:heartbeat:IPaddr2.
+//! Invariant: no I/O here.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::params::refuse_left_out;
+use super::provider::{self, Settings};
 use crate::error::{Error, Result};
-use crate::ocf::params::{Kind, Param, Params};
-
-pub(crate) const PARAMS: &[Param] = &[
-    Param::new("ip", Kind::Text, "").required(),
-    Param::new("nic", Kind::Text, ""),
-    Param::new("cidr_netmask", Kind::Text, "").alias("netmask"),
-    Param::new("broadcast", Kind::Text, "+"),
-    Param::new("iflabel", Kind::Text, ""),
-    Param::new("arp_count", Kind::Integer, "6").reloadable(),
-    Param::new("arp_interval", Kind::Integer, "").reloadable(),
-    Param::new("check_link_status", Kind::Boolean, "true").reloadable(),
-];
+use crate::ocf::params::Params;
 
 /// The longest name that the kernel accepts for an interface or a label.
 const NAME_MAX: usize = 15;
-const ARP_COUNT: std::ops::RangeInclusive<u64> = 1..=100;
-const ARP_INTERVAL: std::ops::RangeInclusive<u64> = 10..=60_000;
+const ARP_COUNT: RangeInclusive<u64> = 1..=1_000;
+const ARP_INTERVAL: RangeInclusive<u64> = 10..=3_600_000;
+const REFRESH: RangeInclusive<u64> = 0..=10;
+/// The provider of an address that is announced to neighbours.
+const LOCAL: &str = "local";
+/// Where `ip netns` keeps the namespaces that have names.
+const NAMESPACES: &str = "/run/netns";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Broadcast {
@@ -33,40 +31,112 @@ pub(crate) enum Broadcast {
     Given(Ipv4Addr),
 }
 
+/// Who is told of the address in person, besides everybody at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Directed {
+    pub(crate) gateway: bool,
+    /// Those whom this node talked to lately.
+    pub(crate) neighbours: bool,
+    pub(crate) hosts: Vec<IpAddr>,
+    /// As it was written.
+    pub(crate) text: String,
+}
+
+/// Who resets the connections to an address that leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reset {
+    /// The kernel; packets of our own where it cannot.
+    Kernel,
+    Packets,
+    No,
+}
+
+/// What a stop does about clients; it asks for it also when other parameters are wrong.
+pub(crate) fn reset(params: Params<'_>) -> Reset {
+    match params.text("reset_connections") {
+        Some("packets") => Reset::Packets,
+        Some("no") => Reset::No,
+        Some(_) | None => Reset::Kernel,
+    }
+}
+
 /// The parameters, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
-    pub(crate) ip: Ipv4Addr,
+    pub(crate) ip: IpAddr,
     pub(crate) nic: Option<String>,
     pub(crate) prefix: Option<u8>,
     broadcast: Broadcast,
     label: Option<String>,
     /// When to repeat the announcement, counted from the first one.
     pub(crate) repeats: Vec<Duration>,
+    /// Whether start returns before the repetitions.
+    pub(crate) background: bool,
+    /// Announcements at each monitor.
+    pub(crate) refresh: u64,
+    pub(crate) directed: Directed,
     pub(crate) check_link: bool,
+    /// Whether to ask the network for another owner before the address is added.
+    pub(crate) probe: bool,
+    /// IPv6: without duplicate address detection.
+    pub(crate) nodad: bool,
+    pub(crate) noprefixroute: bool,
+    /// The cloud that routes the address; none on a local network.
+    pub(crate) cloud: Option<Settings>,
+    /// Whether nobody is told: a cloud's network knows where the address is.
+    pub(crate) silent: bool,
+    /// Seconds for which the address may be the source of new connections; none for ever.
+    pub(crate) preferred: Option<u32>,
 }
 
 impl Config {
     pub(crate) fn from(params: Params<'_>) -> Result<Config> {
         params.check()?;
+        refuse_left_out(params)?;
+        let ip = unicast(params)?;
+        let nic = params.text("nic").map(interface_name).transpose()?;
+        let (nic, label_in_nic) = nic.map_or((None, None), |(nic, label)| (Some(nic), label));
         let config = Config {
-            ip: unicast(params)?,
-            nic: params.text("nic").map(interface_name).transpose()?,
-            prefix: params.text("cidr_netmask").map(prefix).transpose()?,
-            broadcast: broadcast(params.text("broadcast").unwrap_or("+"))?,
-            label: params.text("iflabel").map(str::to_owned),
+            ip,
+            nic,
+            prefix: params.text("cidr_netmask").map(|text| prefix(ip, text)).transpose()?,
+            broadcast: broadcast(ip, params.text("broadcast").unwrap_or("+"))?,
+            label: params.text("iflabel").map(str::to_owned).or(label_in_nic),
             repeats: repeats(params)?,
+            background: params.boolean("arp_bg")?,
+            refresh: within(params, "arp_count_refresh", REFRESH)?.unwrap_or(0),
+            directed: directed(params.text("announce_to").unwrap_or(""))?,
             check_link: params.boolean("check_link_status")?,
+            probe: params.boolean("run_arping")?,
+            nodad: params.boolean("nodad")?,
+            noprefixroute: params.boolean("noprefixroute")?,
+            cloud: cloud(params)?,
+            silent: false,
+            preferred: params.text("preferred_lft").map(preferred).transpose()?.flatten(),
         };
+        namespace(params)?;
         if let Some(nic) = &config.nic {
             config.label(nic)?;
+        }
+        if config.is_link_local() && config.nic.is_none() {
+            let allowed = "is needed for a link-local address: every interface has that network";
+            return Err(Error::parameter("nic", "", allowed));
         }
         Ok(config)
     }
 
-    /// The kernel's label of the address on this interface: `eth0:vip`.
+    fn is_link_local(&self) -> bool {
+        match self.ip {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        }
+    }
+
+    /// The kernel's label of the address on this interface: `eth0:vip`. IPv6 addresses have none.
     pub(crate) fn label(&self, interface: &str) -> Result<Option<String>> {
-        let Some(label) = &self.label else { return Ok(None) };
+        let Some(label) = self.label.as_ref().filter(|_| self.ip.is_ipv4()) else {
+            return Ok(None);
+        };
         let whole = format!("{interface}:{label}");
         if whole.len() > NAME_MAX || label.contains(|c: char| c == '/' || c == ':' || c.is_whitespace()) {
             let allowed = format!("\"{whole}\" must have at most {NAME_MAX} characters, no blank and no slash");
@@ -76,13 +146,14 @@ impl Config {
     }
 
     pub(crate) fn broadcast(&self, prefix: u8) -> Option<Ipv4Addr> {
+        let IpAddr::V4(ip) = self.ip else { return None };
         let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
         match self.broadcast {
             Broadcast::Given(address) => Some(address),
             // A network of one or two addresses has no broadcast address (RFC 3021).
             Broadcast::Ones | Broadcast::Zeros if prefix >= 31 => None,
-            Broadcast::Ones => Some(Ipv4Addr::from_bits(self.ip.to_bits() | hosts)),
-            Broadcast::Zeros => Some(Ipv4Addr::from_bits(self.ip.to_bits() & !hosts)),
+            Broadcast::Ones => Some(Ipv4Addr::from_bits(ip.to_bits() | hosts)),
+            Broadcast::Zeros => Some(Ipv4Addr::from_bits(ip.to_bits() & !hosts)),
         }
     }
 }
@@ -91,66 +162,133 @@ impl Config {
 pub(crate) fn address(params: Params<'_>) -> Result<IpAddr> {
     let text = params.text("ip").unwrap_or("");
     text.parse().map_err(|_| {
-        Error::parameter(
-            "ip",
-            text,
-            "must be an IPv4 address such as 192.0.2.10, without a prefix",
-        )
+        let allowed = "must be an IPv4 or IPv6 address such as 192.0.2.10 or 2001:db8::10, without a prefix";
+        Error::parameter("ip", text, allowed)
     })
 }
 
-fn unicast(params: Params<'_>) -> Result<Ipv4Addr> {
-    let refused = |ip: IpAddr, why: &str| Err(Error::parameter("ip", &ip.to_string(), why));
-    match address(params)? {
-        IpAddr::V6(ip) => refused(
-            ip.into(),
-            "this version manages IPv4 addresses only; use ocf:heartbeat:IPaddr2",
-        ),
-        IpAddr::V4(ip) if ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() => {
-            refused(ip.into(), "must be the address of one host")
-        }
-        IpAddr::V4(ip) => Ok(ip),
-    }
+/// The file of the network namespace that the address lives in; none for the one that this program runs in.
+pub(crate) fn namespace(params: Params<'_>) -> Result<Option<PathBuf>> {
+    let Some(name) = params.text("network_namespace") else {
+        return Ok(None);
+    };
+    let fine = !name.contains(|c: char| c == '/' || c.is_whitespace()) && name != "." && name != "..";
+    let path = fine.then(|| Path::new(NAMESPACES).join(name));
+    path.map(Some)
+        .ok_or_else(|| Error::parameter("network_namespace", name, "must be a name that `ip netns` lists"))
 }
 
-fn interface_name(name: &str) -> Result<String> {
-    if name.contains(':') {
+/// What only an address of a cloud needs.
+fn cloud(params: Params<'_>) -> Result<Option<Settings>> {
+    let provider = params.text("provider").unwrap_or(LOCAL);
+    if provider == LOCAL {
+        return Ok(None);
+    }
+    let known = provider::names();
+    if !known.contains(&provider) {
+        let allowed = format!("must be one of: {LOCAL}, {}", known.join(", "));
+        return Err(Error::parameter("provider", provider, allowed));
+    }
+    if params.text("token_file").is_none() {
+        let allowed = format!("must name a file with a token for the API of {provider}, readable by root only");
+        return Err(Error::parameter("token_file", "", allowed));
+    }
+    Ok(Some(Settings {
+        provider: provider.to_owned(),
+        token_file: params.text("token_file").map(PathBuf::from),
+        api_url: params.text("api_url").map(str::to_owned),
+        metadata_url: params.text("metadata_url").map(str::to_owned),
+        authorities: params.text("ssl_cacert").map(PathBuf::from),
+        machine: params.integer("server_id")?,
+    }))
+}
+
+fn unicast(params: Params<'_>) -> Result<IpAddr> {
+    let ip = address(params)?;
+    let nobody = match ip {
+        IpAddr::V4(ip) => ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast() || ip.to_ipv4_mapped().is_some(),
+    };
+    if nobody {
         return Err(Error::parameter(
-            "nic",
-            name,
-            "must be an interface only; a label goes into iflabel",
+            "ip",
+            &ip.to_string(),
+            "must be the address of one host",
         ));
     }
+    Ok(ip)
+}
+
+/// An interface, and the label behind a colon that older configurations have there.
+fn interface_name(text: &str) -> Result<(String, Option<String>)> {
+    let (name, label) = match text.split_once(':') {
+        Some((name, label)) => (name, Some(label.to_owned())),
+        None => (text, None),
+    };
     // Alternative names may be longer than NAME_MAX, up to 127 characters.
-    if name.len() > 127 || name.contains(|c: char| c == '/' || c.is_whitespace()) || name == "." || name == ".." {
-        return Err(Error::parameter("nic", name, "must be the name of a network interface"));
+    let strange = |c: char| c == '/' || c.is_whitespace();
+    if name.is_empty() || name.len() > 127 || name.contains(strange) || name == "." || name == ".." {
+        return Err(Error::parameter("nic", text, "must be the name of a network interface"));
     }
-    Ok(name.to_owned())
+    Ok((name.to_owned(), label))
 }
 
 /// A prefix length, or a netmask of the old form.
-fn prefix(text: &str) -> Result<u8> {
+fn prefix(ip: IpAddr, text: &str) -> Result<u8> {
     let from_mask = |mask: Ipv4Addr| {
         let bits = mask.to_bits();
         (bits.leading_ones() + bits.trailing_zeros() == u32::BITS || bits == u32::MAX).then(|| bits.leading_ones())
     };
+    let longest = if ip.is_ipv4() { 32 } else { 128 };
     let length = match text.parse::<Ipv4Addr>() {
-        Ok(mask) => from_mask(mask).and_then(|length| u8::try_from(length).ok()),
+        Ok(mask) if ip.is_ipv4() => from_mask(mask).and_then(|length| u8::try_from(length).ok()),
+        Ok(_) => None,
         Err(_) => text.parse().ok(),
     };
-    length
-        .filter(|length| (1..=32).contains(length))
-        .ok_or_else(|| Error::parameter("cidr_netmask", text, "must be a prefix length from 1 to 32, such as 24"))
+    length.filter(|length| (1..=longest).contains(length)).ok_or_else(|| {
+        let allowed = format!("must be a prefix length from 1 to {longest}");
+        Error::parameter("cidr_netmask", text, allowed)
+    })
 }
 
-fn broadcast(text: &str) -> Result<Broadcast> {
-    match text {
-        "+" => Ok(Broadcast::Ones),
-        "-" => Ok(Broadcast::Zeros),
-        address => address
-            .parse()
-            .map(Broadcast::Given)
-            .map_err(|_| Error::parameter("broadcast", text, "must be +, - or an IPv4 address")),
+fn broadcast(ip: IpAddr, text: &str) -> Result<Broadcast> {
+    let refused = |allowed| Err(Error::parameter("broadcast", text, allowed));
+    match (text, text.parse()) {
+        ("+", _) => Ok(Broadcast::Ones),
+        ("-", _) => Ok(Broadcast::Zeros),
+        (_, Ok(_)) if ip.is_ipv6() => refused("must not be set: IPv6 has no broadcast addresses"),
+        (_, Ok(address)) => Ok(Broadcast::Given(address)),
+        (_, Err(_)) => refused("must be +, - or an IPv4 address"),
+    }
+}
+
+pub(crate) fn directed(text: &str) -> Result<Directed> {
+    let mut directed = Directed {
+        text: text.to_owned(),
+        ..Directed::default()
+    };
+    for word in text.split([',', ' ']).filter(|word| !word.is_empty()) {
+        match word {
+            "gateway" => directed.gateway = true,
+            "neighbours" => directed.neighbours = true,
+            host => directed.hosts.push(host.parse().map_err(|_| {
+                let allowed = "must be a list of gateway, neighbours and addresses of hosts";
+                Error::parameter("announce_to", text, allowed)
+            })?),
+        }
+    }
+    Ok(directed)
+}
+
+fn preferred(text: &str) -> Result<Option<u32>> {
+    match (text, text.parse()) {
+        ("forever", _) => Ok(None),
+        (_, Ok(seconds)) => Ok(Some(seconds)),
+        (_, Err(_)) => Err(Error::parameter(
+            "preferred_lft",
+            text,
+            "must be a number of seconds, or forever",
+        )),
     }
 }
 
@@ -171,7 +309,7 @@ fn repeats(params: Params<'_>) -> Result<Vec<Duration>> {
         .collect())
 }
 
-fn within(params: Params<'_>, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>> {
+fn within(params: Params<'_>, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>> {
     match params.integer(name)? {
         Some(value) if !range.contains(&value) => {
             let allowed = format!("must be from {} to {}", range.start(), range.end());
@@ -182,120 +320,5 @@ fn within(params: Params<'_>, name: &str, range: std::ops::RangeInclusive<u64>) 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ocf::env::Env;
-    use crate::ocf::params::Strictness;
-
-    fn config(pairs: &[(&str, &str)]) -> Result<Config> {
-        let pairs: Vec<(String, &str)> = pairs.iter().map(|(n, v)| (format!("OCF_RESKEY_{n}"), *v)).collect();
-        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), *v)).collect();
-        Config::from(Params::new(&Env::of(&pairs), PARAMS, Strictness::RefuseAll))
-    }
-
-    fn with(name: &str, value: &str) -> Result<Config> {
-        config(&[("ip", "10.0.0.100"), (name, value)])
-    }
-
-    fn millis(config: &Config) -> Vec<u128> {
-        config.repeats.iter().map(Duration::as_millis).collect()
-    }
-
-    #[test]
-    fn an_address_alone_is_a_configuration() {
-        let config = config(&[("ip", "10.0.0.100")]).unwrap();
-        assert_eq!(
-            (config.nic.as_deref(), config.prefix, config.check_link),
-            (None, None, true)
-        );
-        assert_eq!(millis(&config), [50, 200, 500, 1000, 2000]);
-        assert_eq!(config.broadcast(24), Some(Ipv4Addr::new(10, 0, 0, 255)));
-        assert_eq!(config.broadcast(32), None);
-        assert_eq!(config.label("eth0").unwrap(), None);
-    }
-
-    #[test]
-    fn what_is_not_the_address_of_one_ipv4_host_is_refused_as_a_parameter() {
-        for ip in [
-            "",
-            "10.0.0",
-            "10.0.0.100/24",
-            "db.example",
-            "0.0.0.0",
-            "224.0.0.1",
-            "255.255.255.255",
-            "2001:db8::1",
-        ] {
-            let error = config(&[("ip", ip)]).unwrap_err();
-            assert!(
-                matches!(&error, Error::Parameter { name, .. } if name == "ip"),
-                "{ip}: {error}"
-            );
-        }
-        let error = config(&[("ip", "2001:db8::1")]).unwrap_err().to_string();
-        assert!(error.contains("IPv4 addresses only"), "{error}");
-    }
-
-    #[test]
-    fn a_prefix_is_a_number_or_an_old_netmask() {
-        for (text, expected) in [
-            ("24", 24),
-            ("32", 32),
-            ("255.255.255.0", 24),
-            ("255.255.255.255", 32),
-            ("128.0.0.0", 1),
-        ] {
-            assert_eq!(with("cidr_netmask", text).unwrap().prefix, Some(expected), "{text}");
-        }
-        assert_eq!(with("netmask", "25").unwrap().prefix, Some(25));
-        for bad in ["0", "33", "-1", "255.0.255.0", "0.0.0.0", "/24"] {
-            assert!(with("cidr_netmask", bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_broadcast_address_is_given_or_computed() {
-        assert_eq!(
-            with("broadcast", "-").unwrap().broadcast(24),
-            Some(Ipv4Addr::new(10, 0, 0, 0))
-        );
-        let given = with("broadcast", "10.0.0.200").unwrap();
-        assert_eq!(given.broadcast(24), Some(Ipv4Addr::new(10, 0, 0, 200)));
-        assert!(with("broadcast", "all").is_err());
-    }
-
-    #[test]
-    fn a_label_fits_into_the_kernel_or_is_refused() {
-        let config = with("iflabel", "vip").unwrap();
-        assert_eq!(config.label("eth0").unwrap().as_deref(), Some("eth0:vip"));
-        assert!(config.label("enp0s31f6abcdef").is_err());
-        let error = super::tests::config(&[("ip", "10.0.0.1"), ("nic", "enp0s31f6"), ("iflabel", "database")]);
-        assert!(error.unwrap_err().to_string().contains("enp0s31f6:database"));
-    }
-
-    #[test]
-    fn a_label_in_nic_is_sent_to_iflabel() {
-        assert!(with("nic", "eth0:1").unwrap_err().to_string().contains("iflabel"));
-        assert!(with("nic", "../eth0").is_err());
-        assert!(with("nic", "enx0123456789ab-a-long-alternative-name").is_ok());
-    }
-
-    #[test]
-    fn announcements_are_counted_and_spaced_as_configured() {
-        let both = config(&[("ip", "10.0.0.1"), ("arp_count", "3"), ("arp_interval", "200")]).unwrap();
-        assert_eq!(millis(&both), [200, 400]);
-        assert!(with("arp_count", "1").unwrap().repeats.is_empty());
-        assert_eq!(
-            millis(&with("arp_count", "8").unwrap()),
-            [50, 200, 500, 1000, 2000, 3000, 4000]
-        );
-        for (name, bad) in [
-            ("arp_count", "0"),
-            ("arp_count", "101"),
-            ("arp_interval", "1"),
-            ("arp_interval", "x"),
-        ] {
-            assert!(with(name, bad).is_err(), "{name}={bad}");
-        }
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

@@ -4,13 +4,16 @@
 
 use std::net::IpAddr;
 
-use super::state::{Address, Link, OnLink, contains};
+use super::state::{Address, Link, OnLink, Uniqueness, contains};
 
 /// The configured interface, looked up on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nic {
     /// None is configured: the routing table decides.
     Any,
+    /// None is configured, and the only copy does not carry this agent's tag: it counts where the routing table leads,
+    /// if it leads anywhere.
+    Routed(Option<u32>),
     /// Index of the link.
     Link(u32),
     /// No link of this node has the configured name.
@@ -43,11 +46,20 @@ impl Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Why {
     OtherLink(Place),
-    OtherPrefix { found: Place, wanted: u8 },
+    /// No interface is configured, and the routing table leads to another one, or to none.
+    Stray(Place, Option<u32>),
+    OtherPrefix {
+        found: Place,
+        wanted: u8,
+    },
     Several(Vec<Place>),
     Renamed(Place),
     AdminDown(u32),
     NoCarrier(u32),
+    /// The interface has a carrier and is not ready, for this reason.
+    Unready(u32, &'static str),
+    /// The kernel found another owner and does not use the address.
+    Duplicate(Place),
     NicMissing,
     NoNetwork,
 }
@@ -58,6 +70,19 @@ impl Why {
         let mut at = |place: &Place| format!("{ip}/{} on {}", place.prefix, name(place.link));
         match self {
             Why::OtherLink(found) => format!("found {}, but nic is {nic}", at(found)),
+            Why::Stray(found, Some(link)) => {
+                let found = at(found);
+                format!(
+                    "found {found}, which this agent did not put there, but the network of {ip} is on {}; remove that \
+                     copy, or set nic if it is where the address belongs",
+                    name(*link)
+                )
+            }
+            Why::Stray(found, None) => format!(
+                "found {}, which this agent did not put there and where nobody can be told of it; remove that copy, or set \
+                 nic if it is where the address belongs",
+                at(found)
+            ),
             Why::OtherPrefix { found, wanted } => format!("found {}, but cidr_netmask is {wanted}", at(found)),
             Why::Several(found) => {
                 let all: Vec<String> = found.iter().map(&mut at).collect();
@@ -74,6 +99,15 @@ impl Why {
             Why::NoCarrier(link) => format!(
                 "interface {} has no carrier: nobody can reach {ip} there; check cable, switch port or bond",
                 name(*link)
+            ),
+            Why::Unready(link, word) => format!(
+                "interface {} is {word}: nobody can reach {ip} there; check what it is built on",
+                name(*link)
+            ),
+            Why::Duplicate(found) => format!(
+                "{} is not used, because another host answers for it: find that host by its hardware address \
+                 (`ip neighbour` on a third host), then clean up this resource",
+                at(found)
             ),
             Why::NicMissing => format!("no interface of this node is named {nic}; `ip link` lists them"),
             Why::NoNetwork => format!(
@@ -95,11 +129,14 @@ pub(crate) enum Form {
     Wrong(Why),
 }
 
-pub(crate) fn form(wanted: &Wanted, copies: &[Address]) -> Form {
-    let place = |copy: &Address| Place {
+fn place(copy: &Address) -> Place {
+    Place {
         link: copy.link,
         prefix: copy.prefix,
-    };
+    }
+}
+
+pub(crate) fn form(wanted: &Wanted, copies: &[Address]) -> Form {
     let only = match copies {
         [] => return Form::Absent,
         [only] => only,
@@ -112,6 +149,8 @@ pub(crate) fn form(wanted: &Wanted, copies: &[Address]) -> Form {
     };
     match wanted.nic {
         Nic::Any => right_prefix(Form::Right(found)),
+        Nic::Routed(link) if only.ours || link == Some(found.link) => right_prefix(Form::Right(found)),
+        Nic::Routed(link) => Form::Wrong(Why::Stray(found, link)),
         Nic::Link(link) if link == found.link => right_prefix(Form::Right(found)),
         Nic::Link(_) => Form::Wrong(Why::OtherLink(found)),
         // Only the tag tells an interface that was renamed under our address from an address of somebody else.
@@ -138,12 +177,16 @@ pub(crate) enum Verdict {
 /// for an address that waits on a dead link would let it answer on two nodes once the link is back.
 pub(crate) fn monitor(wanted: &Wanted, copies: &[Address], link: Option<&Link>, probe: bool) -> Verdict {
     let unreachable = link.and_then(|link| unusable(link, wanted.check_link));
+    let duplicate = copies.iter().find(|copy| copy.uniqueness == Uniqueness::Duplicate);
     let healthy = match form(wanted, copies) {
         Form::Absent => return Verdict::Absent,
         Form::Wrong(why) => return Verdict::Wrong(why),
         Form::Right(_) => Verdict::Healthy,
         Form::Renamed(place) => Verdict::Degraded(Why::Renamed(place)),
     };
+    if let Some(copy) = duplicate {
+        return Verdict::Wrong(Why::Duplicate(place(copy)));
+    }
     match unreachable {
         Some(why) if wanted.check_link && !probe => Verdict::Unreachable(why),
         Some(_) | None => healthy,
@@ -155,7 +198,7 @@ pub(crate) fn known_place(wanted: &Wanted, copies: &[Address]) -> Option<Place> 
     match (form(wanted, copies), wanted.nic, wanted.prefix) {
         (Form::Right(place) | Form::Renamed(place), _, _) => Some(place),
         (Form::Absent | Form::Wrong(_), Nic::Link(link), Some(prefix)) => Some(Place { link, prefix }),
-        (Form::Absent | Form::Wrong(_), Nic::Any | Nic::Link(_) | Nic::Missing, _) => None,
+        (Form::Absent | Form::Wrong(_), _, _) => None,
     }
 }
 
@@ -171,15 +214,15 @@ pub(crate) enum Placement {
 /// one with the lowest metric.
 pub(crate) fn place_by_network(wanted: &Wanted, routes: &[OnLink]) -> Placement {
     let on_wanted_link = |route: &&OnLink| match wanted.nic {
-        Nic::Any => true,
-        Nic::Link(link) => route.link == link,
+        Nic::Any | Nic::Routed(None) => true,
+        Nic::Link(link) | Nic::Routed(Some(link)) => route.link == link,
         Nic::Missing => false,
     };
     let best = routes
         .iter()
         .filter(on_wanted_link)
         // A route that a misplaced copy of the address made itself says nothing about where it belongs.
-        .filter(|route| route.prefix > 0 && route.source != Some(wanted.ip))
+        .filter(|route| route.prefix > 0 && !made_by(wanted.ip, route))
         .filter(|route| contains(route.network, route.prefix, wanted.ip))
         .min_by_key(|route| (u8::MAX - route.prefix, route.metric));
     match best {
@@ -192,6 +235,20 @@ pub(crate) fn place_by_network(wanted: &Wanted, routes: &[OnLink]) -> Placement 
     }
 }
 
+/// IPv6 routes do not say which address made them, but an address' own host route can have no other maker.
+fn made_by(ip: IpAddr, route: &OnLink) -> bool {
+    route.source == Some(ip) || ip.is_ipv6() && route.network == ip
+}
+
+/// Where a copy that somebody else made may be when no interface is configured. `neighbours` tells whether its link has any.
+pub(crate) fn routed(wanted: &Wanted, routes: &[OnLink], neighbours: bool) -> Nic {
+    match place_by_network(wanted, routes) {
+        Placement::At(place) => Nic::Routed(Some(place.link)),
+        Placement::Nowhere(_) if neighbours => Nic::Any,
+        Placement::Nowhere(_) => Nic::Routed(None),
+    }
+}
+
 /// What start does. Copies in another place are removed afterwards: the address is served all the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -199,14 +256,23 @@ pub(crate) enum Starting {
     Refuse(Why),
     /// The address is where it belongs: only tell the neighbours.
     Announce,
+    /// It is where it belongs, and the kernel still asks whether somebody else has it.
+    Settle,
+    /// It is where it belongs, and the kernel gave it up: take it away, and ask again.
+    Renew,
     Add,
 }
 
 pub(crate) fn start(wanted: &Wanted, copies: &[Address], place: Place, link: &Link) -> Starting {
-    match unusable(link, wanted.check_link) {
-        Some(why) => Starting::Refuse(why),
-        None if copies.iter().any(|copy| place.holds(copy)) => Starting::Announce,
-        None => Starting::Add,
+    match (
+        unusable(link, wanted.check_link),
+        settling(copies, |copy| place.holds(copy)),
+    ) {
+        (Some(why), _) => Starting::Refuse(why),
+        (None, Settling::Usable) => Starting::Announce,
+        (None, Settling::Hopeful | Settling::Waiting) => Starting::Settle,
+        (None, Settling::Duplicate) => Starting::Renew,
+        (None, Settling::Gone) => Starting::Add,
     }
 }
 
@@ -215,7 +281,31 @@ fn unusable(link: &Link, check_link: bool) -> Option<Why> {
     match (link.up, link.carrier) {
         (false, _) => Some(Why::AdminDown(link.index)),
         (true, false) if check_link => Some(Why::NoCarrier(link.index)),
+        (true, true) if check_link => link.unready.map(|word| Why::Unready(link.index, word)),
         (true, false | true) => None,
+    }
+}
+
+/// How far an address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Settling {
+    Usable,
+    /// Usable, but another owner may still answer.
+    Hopeful,
+    Waiting,
+    Duplicate,
+    /// It is not there: something took it away, or it was never added.
+    Gone,
+}
+
+pub(crate) fn settling(copies: &[Address], which: impl Fn(&Address) -> bool) -> Settling {
+    match copies.iter().find(|copy| which(copy)).map(|copy| copy.uniqueness) {
+        None => Settling::Gone,
+        Some(Uniqueness::Settled) => Settling::Usable,
+        Some(Uniqueness::Optimistic) => Settling::Hopeful,
+        Some(Uniqueness::Asking) => Settling::Waiting,
+        Some(Uniqueness::Duplicate) => Settling::Duplicate,
     }
 }
 

@@ -11,6 +11,7 @@ fn copy(link: u32, prefix: u8) -> Address {
         link,
         secondary: false,
         ours: true,
+        uniqueness: Uniqueness::Settled,
     }
 }
 
@@ -35,8 +36,10 @@ fn link(up: bool, carrier: bool) -> Link {
         index: 2,
         name: "eth0".to_owned(),
         ethernet: Some([2; 6]),
+        infiniband: false,
         up,
         carrier,
+        unready: None,
     }
 }
 
@@ -65,6 +68,20 @@ fn the_form_of_an_address_case_by_case() {
             vec![copy(2, 24)],
             Form::Wrong(Why::OtherPrefix { found: AT, wanted: 32 }),
         ),
+        (Nic::Routed(Some(2)), None, vec![foreign(2, 24)], Form::Right(AT)),
+        (
+            Nic::Routed(Some(3)),
+            None,
+            vec![foreign(2, 24)],
+            Form::Wrong(Why::Stray(AT, Some(3))),
+        ),
+        (
+            Nic::Routed(None),
+            None,
+            vec![foreign(2, 24)],
+            Form::Wrong(Why::Stray(AT, None)),
+        ),
+        (Nic::Routed(None), None, vec![copy(2, 24)], Form::Right(AT)),
         (Nic::Missing, None, vec![copy(2, 24)], Form::Renamed(AT)),
         (
             Nic::Missing,
@@ -201,6 +218,28 @@ fn a_misplaced_copy_does_not_attract_the_address() {
 }
 
 #[test]
+fn a_copy_of_somebody_else_counts_where_routes_lead() {
+    let any = wanted(Nic::Any, None);
+    let routes = [route("10.0.0.0", 24, 2, 0)];
+    assert_eq!(routed(&any, &routes, false), Nic::Routed(Some(2)));
+    assert_eq!(routed(&any, &[], true), Nic::Any);
+    assert_eq!(routed(&any, &[], false), Nic::Routed(None));
+}
+
+#[test]
+fn the_host_route_of_an_ipv6_copy_says_nothing() {
+    let any = Wanted {
+        ip: "fd00::100".parse().unwrap(),
+        ..wanted(Nic::Any, None)
+    };
+    let routes = [route("fd00::100", 128, 7, 0), route("fd00::", 64, 2, 256)];
+    assert_eq!(
+        place_by_network(&any, &routes),
+        Placement::At(Place { link: 2, prefix: 64 })
+    );
+}
+
+#[test]
 fn start_adds_announces_or_refuses() {
     let wanted = wanted(Nic::Any, None);
     let good = link(true, true);
@@ -216,6 +255,23 @@ fn start_adds_announces_or_refuses() {
         assert_eq!(off, Starting::Refuse(Why::AdminDown(2)));
         let dead = start(&wanted, &copies, AT, &link(true, false));
         assert_eq!(dead, Starting::Refuse(Why::NoCarrier(2)));
+    }
+}
+
+#[test]
+fn only_an_address_that_is_settled_is_just_announced() {
+    let any = wanted(Nic::Any, None);
+    for (uniqueness, expected) in [
+        (Uniqueness::Settled, Starting::Announce),
+        (Uniqueness::Optimistic, Starting::Settle),
+        (Uniqueness::Asking, Starting::Settle),
+        (Uniqueness::Duplicate, Starting::Renew),
+    ] {
+        let found = Address {
+            uniqueness,
+            ..copy(2, 24)
+        };
+        assert_eq!(start(&any, &[found], AT, &link(true, true)), expected);
     }
 }
 
@@ -238,6 +294,7 @@ fn only_secondaries_of_the_same_network_and_link_go_with_a_primary() {
         link,
         secondary,
         ours: false,
+        uniqueness: Uniqueness::Settled,
     };
     let lost = neighbour("10.0.0.101", 2, 24, true);
     let all = [
@@ -254,6 +311,61 @@ fn only_secondaries_of_the_same_network_and_link_go_with_a_primary() {
         ..copy(2, 24)
     };
     assert!(dependents(&secondary, &all).is_empty());
+}
+
+#[test]
+fn an_address_that_another_host_answers_for_is_wrong_even_to_a_probe() {
+    let duplicate = Address {
+        uniqueness: Uniqueness::Duplicate,
+        ..copy(2, 24)
+    };
+    for probe in [false, true] {
+        let verdict = monitor(
+            &wanted(Nic::Any, None),
+            std::slice::from_ref(&duplicate),
+            Some(&link(true, true)),
+            probe,
+        );
+        assert_eq!(verdict, Verdict::Wrong(Why::Duplicate(AT)));
+    }
+}
+
+#[test]
+fn a_link_with_a_carrier_can_still_be_unready() {
+    let dormant = Link {
+        unready: Some("dormant"),
+        ..link(true, true)
+    };
+    let any = wanted(Nic::Any, None);
+    let why = Why::Unready(2, "dormant");
+    assert_eq!(
+        monitor(&any, &[copy(2, 24)], Some(&dormant), false),
+        Verdict::Unreachable(why.clone())
+    );
+    assert_eq!(start(&any, &[], AT, &dormant), Starting::Refuse(why));
+    let unchecked = Wanted {
+        check_link: false,
+        ..any
+    };
+    assert_eq!(start(&unchecked, &[], AT, &dormant), Starting::Add);
+}
+
+#[test]
+fn an_address_settles_case_by_case() {
+    let with = |uniqueness| Address {
+        uniqueness,
+        ..copy(2, 24)
+    };
+    for (uniqueness, expected) in [
+        (Uniqueness::Settled, Settling::Usable),
+        (Uniqueness::Optimistic, Settling::Hopeful),
+        (Uniqueness::Asking, Settling::Waiting),
+        (Uniqueness::Duplicate, Settling::Duplicate),
+    ] {
+        assert_eq!(settling(&[with(uniqueness)], |copy| AT.holds(copy)), expected);
+    }
+    assert_eq!(settling(&[], |copy| AT.holds(copy)), Settling::Gone);
+    assert_eq!(settling(&[copy(3, 24)], |copy| AT.holds(copy)), Settling::Gone);
 }
 
 #[test]

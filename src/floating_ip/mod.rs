@@ -1,34 +1,44 @@
-//! ocf:baton:floating-ip: the address that clients use, on the local network.
+//! ocf:baton:floating-ip: the address that clients use, on the local network or routed by a cloud.
 //!
-//! Talks to the kernel itself (netlink, packet sockets), starts no other program, keeps no state but the address: what
-//! is on the links is the truth, and a tag in the kernel (IFA_PROTO) tells our own addresses from others.
+//! Talks to the kernel itself (netlink, packet sockets); the only program that it starts is itself, as the announcer that
+//! goes on after start. What is on the links is the truth, and a tag in the kernel (IFA_PROTO) tells our own addresses from
+//! others. Files under /run/baton say only what the links cannot: who announces, what a cloud routes here, and in which
+//! namespace an address was started.
 
+mod addresses;
 mod announce;
 mod config;
+mod connections;
 mod decide;
-mod netlink;
+mod events;
+mod frame;
+mod monitor;
+mod namespace;
+mod observe;
+mod params;
+mod provider;
 mod remove;
 mod route;
+mod routed;
+mod start;
 mod state;
+mod stop;
 mod tail;
 
-use std::net::IpAddr;
 use std::process::ExitCode;
 
-use crate::error::{During, Error, Result};
+use crate::error::{Error, Result};
 use crate::ocf::env::{Context, Env};
 use crate::ocf::params::Strictness;
 use crate::ocf::{self, Action, Agent, OcfCode, Outcome, log};
-use announce::Announcer;
+use crate::sys::netlink::Netlink;
 use config::Config;
-use decide::{Nic, Place, Placement, Starting, Verdict, Wanted, Why};
-use netlink::Netlink;
-use state::{Address, Link};
+use decide::Placement;
 
 pub(crate) const AGENT: Agent = Agent {
     name: "floating-ip",
     metadata: include_str!("../../ocf-metadata/floating-ip.xml"),
-    params: config::PARAMS,
+    params: params::PARAMS,
     actions: &[
         Action::Start,
         Action::Stop,
@@ -72,198 +82,136 @@ fn run(action: Action, context: &Context) -> Result<Outcome> {
     }
 }
 
-/// Brings the address here and tells the neighbours, whatever was here before.
 fn start(context: &Context) -> Result<Outcome> {
-    let config = Config::from(context.parameters(Strictness::RefuseAll))?;
-    let mut netlink = Netlink::open()?;
-    let wanted = wanted(&config, &mut netlink)?;
-    let copies = route::copies(&mut netlink, wanted.ip)?;
-    let place = match placement(&wanted, &copies, &mut netlink)? {
-        Placement::At(place) => place,
-        Placement::Nowhere(why) => return Ok(refused(&explain(&why, &config, &mut netlink))),
-    };
-    let link = route::link(&mut netlink, place.link)?
-        .ok_or_else(|| Error::State(format!("interface {} has just vanished", place.link)))?;
-    let add = match decide::start(&wanted, &copies, place, &link) {
-        Starting::Refuse(why) => return Ok(refused(&explain(&why, &config, &mut netlink))),
-        Starting::Announce => false,
-        Starting::Add => true,
-    };
-    tail::cancel(wanted.ip, context.deadline)?;
-    let announcer = match bring_up(context, &config, &mut netlink, &link, place, add) {
-        Ok(announcer) => announcer,
-        Err(error) => {
-            if add {
-                roll_back(context, &mut netlink, wanted.ip, place);
-            }
-            return Err(error);
-        }
-    };
-    if let Some(announcer) = announcer {
-        // The neighbours were told; repeating it is for those that missed it.
-        tail::launch(announcer, &config.repeats)
-            .inspect_err(|error| log::warning(&format!("the announcement is not repeated: {error}")))
-            .ok();
+    let config = checked(context)?;
+    let namespace = config::namespace(context.parameters(Strictness::RefuseAll))?;
+    if observe::enter(namespace.as_deref())?.is_none() {
+        return Err(Error::State(observe::no_namespace(namespace.as_deref())));
     }
-    Ok(Outcome::SUCCESS)
-}
-
-fn refused(why: &str) -> Outcome {
-    Outcome::because(OcfCode::ErrGeneric, format!("start refused: {why}"))
-}
-
-/// Half a start must leave nothing behind: the address may soon be started elsewhere.
-fn roll_back(context: &Context, netlink: &mut Netlink, ip: IpAddr, place: Place) {
-    remove::remove(netlink, ip, |copy| place.holds(copy), context.deadline)
-        .inspect_err(|error| log::error(&format!("rolling back: {error}")))
-        .ok();
-}
-
-/// Adds, announces, removes misplaced copies, and looks again. Returns what announced, if the link can.
-fn bring_up(
-    context: &Context,
-    config: &Config,
-    netlink: &mut Netlink,
-    link: &Link,
-    place: Place,
-    add: bool,
-) -> Result<Option<Announcer>> {
-    let announcer = match link.ethernet {
-        Some(hardware) => Some(Announcer::open(config.ip, link.index, hardware)?),
-        None => {
-            log::info(&format!("interface {} speaks no ARP: nothing to announce", link.name));
-            None
-        }
-    };
-    if add {
-        let new = route::New {
-            ip: config.ip,
-            prefix: place.prefix,
-            link,
-            broadcast: config.broadcast(place.prefix),
-            label: config.label(&link.name)?,
-        };
-        route::add(netlink, &new)?;
-    }
-    if let Some(announcer) = &announcer {
-        announcer.announce(context.deadline)?;
-    }
-    let misplaced = |copy: &Address| !place.holds(copy);
-    remove::remove(netlink, config.ip.into(), misplaced, context.deadline).during("removing misplaced copies")?;
-    match route::copies(netlink, config.ip.into())?.as_slice() {
-        [only] if place.holds(only) => Ok(announcer),
-        other => Err(Error::State(format!(
-            "{}/{} should now be on {} and nowhere else, but the kernel lists {} copies: something else manages it too",
-            config.ip,
-            place.prefix,
-            link.name,
-            other.len()
-        ))),
+    namespace::remember(namespace.as_deref(), config.ip);
+    match (provider::open(&config)?, &config.cloud) {
+        (Some(cloud), Some(settings)) => routed::start(context, &config, cloud.as_ref(), settings),
+        _ => start::start(context, &config),
     }
 }
 
-/// Takes the address away, in whatever form it is here, and proves it. Needs no parameter but `ip`.
 fn stop(context: &Context) -> Result<Outcome> {
-    let ip = match config::address(context.parameters(Strictness::RefuseAll)) {
-        Ok(ip) => ip,
+    let params = context.parameters(Strictness::RefuseAll);
+    let (ip, namespace) = match config::address(params).and_then(|ip| Ok((ip, config::namespace(params)?))) {
+        Ok(found) => found,
         Err(error) => {
             // Start refuses such a text, and no link can carry it.
             log::warning(&format!("nothing to stop: {error}"));
             return Ok(Outcome::SUCCESS);
         }
     };
-    let cancelled = tail::cancel(ip, context.deadline);
-    let mut netlink = Netlink::open()?;
-    remove::remove(&mut netlink, ip, |_| true, context.deadline)?;
-    cancelled?;
+    let name = namespace.as_deref();
+    if observe::enter(name)?.is_none() && namespace::enter_nameless(name, ip)?.is_none() {
+        log::warning(&format!(
+            "nothing to stop: {}",
+            observe::no_namespace(namespace.as_deref())
+        ));
+        return Ok(Outcome::SUCCESS);
+    }
+    let reset = config::reset(params);
+    // Whatever is wrong with the parameters of a cloud, the machine's part goes.
+    if let Ok(config) = Config::from(params) {
+        provider::open(&config)
+            .and_then(|cloud| {
+                cloud.map_or(Ok(()), |cloud| {
+                    routed::reset_at_anchor(context, &config, cloud.as_ref(), reset)
+                })
+            })
+            .inspect_err(|error| log::warning(&error.to_string()))
+            .ok();
+    }
+    stop::stop(context, ip, reset)?;
+    routed::unmark(ip)?;
+    namespace::forget(name, ip);
     Ok(Outcome::SUCCESS)
 }
 
-/// Reports where the address is. Changes nothing.
 fn monitor(context: &Context) -> Result<Outcome> {
-    let ip = match config::address(context.parameters(Strictness::RefuseAll)) {
-        Ok(ip) => ip,
+    let params = context.parameters(Strictness::RefuseAll);
+    let (ip, namespace) = match config::address(params).and_then(|ip| Ok((ip, config::namespace(params)?))) {
+        Ok(found) => found,
         Err(error) => return Ok(Outcome::because(OcfCode::NotRunning, error.to_string())),
     };
-    let mut netlink = Netlink::open()?;
-    let copies = route::copies(&mut netlink, ip)?;
-    if copies.is_empty() {
+    let name = namespace.as_deref();
+    if observe::enter(name)?.is_none() {
+        return Ok(match namespace::enter_nameless(name, ip)? {
+            Some(()) if !monitor::copies(ip)?.is_empty() => {
+                let text = format!("{ip} is present, but {}", observe::no_namespace(name));
+                Outcome::because(OcfCode::ErrGeneric, text)
+            }
+            Some(()) | None => Outcome::plain(OcfCode::NotRunning),
+        });
+    }
+    let copies = monitor::copies(ip)?;
+    if copies.is_empty() && !routed::marked(ip)? {
         return Ok(Outcome::plain(OcfCode::NotRunning));
     }
     // "Configured wrongly" from a monitor would stop the resource on all nodes, without regard to a threshold.
-    let config = match Config::from(context.parameters(Strictness::RefuseAll)) {
-        Ok(config) => config,
+    match Config::from(params) {
+        Ok(config) => match &config.cloud {
+            Some(settings) => routed::monitor(context, &config, &copies, settings),
+            None => monitor::monitor(context, &config, &copies),
+        },
         Err(error) => {
-            return Ok(Outcome::because(
-                OcfCode::ErrGeneric,
-                format!("{ip} is present, but {error}"),
-            ));
+            let text = format!("{ip} is present, but {error}");
+            Ok(Outcome::because(OcfCode::ErrGeneric, text))
         }
-    };
-    let wanted = wanted(&config, &mut netlink)?;
-    let link = match copies.as_slice() {
-        [only] => route::link(&mut netlink, only.link)?,
-        _ => None,
-    };
-    let because = |code, why: &Why, netlink: &mut Netlink| Outcome::because(code, explain(why, &config, netlink));
-    Ok(match decide::monitor(&wanted, &copies, link.as_ref(), context.probe) {
-        Verdict::Absent => Outcome::plain(OcfCode::NotRunning),
-        Verdict::Healthy => Outcome::SUCCESS,
-        Verdict::Unreachable(why) => because(OcfCode::NotRunning, &why, &mut netlink),
-        Verdict::Degraded(why) => because(OcfCode::Degraded, &why, &mut netlink),
-        Verdict::Wrong(why) => because(OcfCode::ErrGeneric, &why, &mut netlink),
-    })
+    }
 }
 
 /// Level 0 looks at the parameters only; level 10 also asks whether this node could start the address.
 fn validate(context: &Context) -> Result<Outcome> {
-    let config = Config::from(context.parameters(Strictness::RefuseAll))?;
-    if context.check_level < 10 {
+    let config = checked(context)?;
+    if let Some(cloud) = provider::open(&config)?.filter(|cloud| !cloud.has_witness()) {
+        log::warning(&format!(
+            "{} does not tell its machines which addresses they have: configure a second monitor with OCF_CHECK_LEVEL=10, \
+             or an address that is routed elsewhere goes unnoticed",
+            cloud.dialect().name
+        ));
+    }
+    if context.check_level < monitor::DEEP {
         return Ok(Outcome::SUCCESS);
     }
+    let namespace = config::namespace(context.parameters(Strictness::RefuseAll))?;
+    if observe::enter(namespace.as_deref())?.is_none() {
+        return Err(Error::State(observe::no_namespace(namespace.as_deref())));
+    }
+    if let (Some(cloud), Some(settings)) = (provider::open(&config)?, &config.cloud) {
+        return provider::check(cloud.as_ref(), settings, context.deadline).map(|()| Outcome::SUCCESS);
+    }
     let mut netlink = Netlink::open()?;
-    let wanted = wanted(&config, &mut netlink)?;
-    let copies = route::copies(&mut netlink, wanted.ip)?;
-    match placement(&wanted, &copies, &mut netlink)? {
+    let copies = addresses::copies(&mut netlink, config.ip)?;
+    let wanted = observe::wanted(&config, &copies, &mut netlink)?;
+    match observe::placement(&wanted, &copies, &mut netlink)? {
         Placement::At(place) => {
             if let Some(link) = route::link(&mut netlink, place.link)? {
                 config.label(&link.name)?;
             }
             Ok(Outcome::SUCCESS)
         }
-        Placement::Nowhere(why) => Ok(Outcome::because(
-            OcfCode::ErrGeneric,
-            explain(&why, &config, &mut netlink),
+        Placement::Nowhere(why) => {
+            let text = observe::explain(&why, config.ip, config.nic.as_deref(), &mut netlink);
+            Ok(Outcome::because(OcfCode::ErrGeneric, text))
+        }
+    }
+}
+
+/// The parameters, and that this is one address and not several instances of one.
+fn checked(context: &Context) -> Result<Config> {
+    let config = Config::from(context.parameters(Strictness::RefuseAll))?;
+    match context.instances {
+        Some(several) if several > 1 => Err(Error::parameter(
+            "clone-max",
+            &several.to_string(),
+            "must not be set: an address belongs to one node at a time; make it a primitive without a clone around it",
         )),
+        Some(_) | None => Ok(config),
     }
-}
-
-fn wanted(config: &Config, netlink: &mut Netlink) -> Result<Wanted> {
-    let nic = match &config.nic {
-        None => Nic::Any,
-        Some(name) => route::link_named(netlink, name)?.map_or(Nic::Missing, |link| Nic::Link(link.index)),
-    };
-    Ok(Wanted {
-        ip: IpAddr::V4(config.ip),
-        nic,
-        prefix: config.prefix,
-        check_link: config.check_link,
-    })
-}
-
-fn placement(wanted: &Wanted, copies: &[Address], netlink: &mut Netlink) -> Result<Placement> {
-    match decide::known_place(wanted, copies) {
-        Some(place) => Ok(Placement::At(place)),
-        None => Ok(decide::place_by_network(wanted, &route::networks(netlink)?)),
-    }
-}
-
-fn explain(why: &Why, config: &Config, netlink: &mut Netlink) -> String {
-    let mut name = |index| match route::link(netlink, index) {
-        Ok(Some(link)) => link.name,
-        Ok(None) | Err(_) => format!("interface {index}"),
-    };
-    why.text(config.ip.into(), config.nic.as_deref().unwrap_or("(none)"), &mut name)
 }
 
 #[cfg(test)]

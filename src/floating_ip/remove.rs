@@ -8,15 +8,16 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::netlink::Netlink;
-use super::route::{self, Entry};
+use super::addresses::{self, Entry};
+use super::route;
 use super::{decide, state::Address};
 use crate::error::{Error, Result};
 use crate::ocf::log;
 use crate::sys::deadline::Deadline;
-use crate::sys::files::{self, Lock};
+use crate::sys::files::{self, Lock, RUN_DIRECTORY};
+use crate::sys::netlink::Netlink;
 
-const LOCK: &str = "/run/baton/floating-ip.lock";
+const LOCK: &str = "floating-ip.lock";
 
 /// Deletes every copy of `ip` that `which` selects, and proves that none is left.
 ///
@@ -29,18 +30,18 @@ pub(crate) fn remove(
     deadline: Deadline,
 ) -> Result<()> {
     let selected = |entry: &Entry| entry.address.ip == ip && which(&entry.address);
-    if !route::addresses(netlink, ip)?.iter().any(selected) {
+    if !addresses::all(netlink, ip)?.iter().any(selected) {
         return Ok(());
     }
     let _lock = serialize(deadline);
-    let before = route::addresses(netlink, ip)?;
+    let before = addresses::all(netlink, ip)?;
     let mut failures = Vec::new();
     for victim in before.iter().filter(|entry| selected(entry)) {
         if let Err(error) = delete_alone(netlink, victim, &before) {
             failures.push(error.to_string());
         }
     }
-    let left: Vec<Entry> = route::addresses(netlink, ip)?.into_iter().filter(selected).collect();
+    let left: Vec<Entry> = addresses::all(netlink, ip)?.into_iter().filter(selected).collect();
     if left.is_empty() {
         for failure in failures {
             log::warning(&failure);
@@ -61,13 +62,13 @@ pub(crate) fn remove(
 /// Two stops at the same time could put back each other's address. Without the lock (read-only /run) that window is a
 /// fraction of a millisecond, and a stop that fails for want of a lock would cost a node.
 fn serialize(deadline: Deadline) -> Option<Lock> {
-    let path = Path::new(LOCK);
-    let directory = path.parent().unwrap_or(Path::new("/"));
+    let directory = Path::new(RUN_DIRECTORY);
+    let path = directory.join(LOCK);
     let taken = files::private_directory(directory).and_then(|()| {
         deadline.within(Duration::from_secs(5)).poll(
             "the end of another change of addresses",
             Duration::from_millis(5),
-            || Lock::try_take(path),
+            || Lock::try_take(&path),
         )
     });
     taken
@@ -76,16 +77,16 @@ fn serialize(deadline: Deadline) -> Option<Lock> {
 }
 
 fn delete_alone(netlink: &mut Netlink, victim: &Entry, before: &[Entry]) -> Result<()> {
-    let addresses: Vec<Address> = before.iter().map(|entry| entry.address.clone()).collect();
-    let dependents = decide::dependents(&victim.address, &addresses);
+    let all: Vec<Address> = before.iter().map(|entry| entry.address.clone()).collect();
+    let dependents = decide::dependents(&victim.address, &all);
     if dependents.is_empty() {
-        return route::delete(netlink, victim);
+        return addresses::delete(netlink, victim);
     }
     let promotion = Promotion::switch_on(netlink, victim.address.link);
-    let result = route::delete(netlink, victim);
+    let result = addresses::delete(netlink, victim);
     drop(promotion);
     result?;
-    let after = route::addresses(netlink, victim.address.ip)?;
+    let after = addresses::all(netlink, victim.address.ip)?;
     let lost = before.iter().filter(|entry| {
         dependents.contains(&&entry.address)
             && !after.iter().any(|now| {
@@ -93,14 +94,21 @@ fn delete_alone(netlink: &mut Netlink, victim: &Entry, before: &[Entry]) -> Resu
                     == (entry.address.ip, entry.address.prefix, entry.address.link)
             })
     });
+    // One that cannot be put back is no reason to leave the others away.
+    let mut failures = Vec::new();
     for entry in lost {
         log::warning(&format!(
             "the kernel deleted {} together with {}: putting it back; set net.ipv4.conf.*.promote_secondaries=1",
             entry.address.ip, victim.address.ip
         ));
-        route::restore(netlink, entry)?;
+        if let Err(error) = addresses::restore(netlink, entry) {
+            failures.push(error.to_string());
+        }
     }
-    Ok(())
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Error::State(failures.join("; ")))
 }
 
 /// Keeps net.ipv4.conf.LINK.promote_secondaries at 1 until dropped.

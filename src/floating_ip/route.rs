@@ -1,155 +1,24 @@
-//! The verbs of the routing tables: list, add and delete addresses, look up links and networks.
+//! The verbs of the routing tables that tell where an address belongs and who is there: links, networks, gateways,
+//! neighbours.
 //!
-//! Decides nothing. <https://docs.kernel.org/networking/netlink_spec/rt-addr.html>
+//! Decides nothing. <https://docs.kernel.org/networking/netlink_spec/rt-route.html>
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::address::{
-    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope,
-};
-use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_core::DefaultNla;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkLayerType, LinkMessage, State};
+use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteType};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::netlink::Netlink;
-use super::state::{Address, Link, OnLink};
-use crate::error::{Error, Result};
+use super::addresses::family;
+use super::state::{Link, Neighbour, OnLink};
+use crate::error::Result;
+use crate::sys::netlink::{Netlink, unless};
 
-/// This agent's mark on an address (IFA_PROTO). Kernels before 5.18 ignore it. Not one of the kernel's own values
-/// (1 to 3) and not one that a routing daemon uses for its routes.
-const TAG: AddressProtocol = AddressProtocol::Other(98);
 /// Attribute of an alternative interface name (Linux 5.5), which may be longer than a primary one.
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFNAME_MAX: usize = 15;
-
-/// An address with everything that the kernel knows about it, enough to delete it and to put it back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) address: Address,
-    message: AddressMessage,
-}
-
-/// An address to be added.
-pub(crate) struct New<'a> {
-    pub(crate) ip: Ipv4Addr,
-    pub(crate) prefix: u8,
-    pub(crate) link: &'a Link,
-    pub(crate) broadcast: Option<Ipv4Addr>,
-    pub(crate) label: Option<String>,
-}
-
-/// All addresses of the family that `like` belongs to, on all links.
-pub(crate) fn addresses(netlink: &mut Netlink, like: IpAddr) -> Result<Vec<Entry>> {
-    let mut message = AddressMessage::default();
-    message.header.family = family(like);
-    let answers = netlink.dump("list addresses", &RouteNetlinkMessage::GetAddress(message))?;
-    Ok(answers.into_iter().filter_map(entry).collect())
-}
-
-/// Every copy of this very address.
-pub(crate) fn copies(netlink: &mut Netlink, ip: IpAddr) -> Result<Vec<Address>> {
-    Ok(addresses(netlink, ip)?
-        .into_iter()
-        .map(|entry| entry.address)
-        .filter(|address| address.ip == ip)
-        .collect())
-}
-
-fn entry(message: RouteNetlinkMessage) -> Option<Entry> {
-    let RouteNetlinkMessage::NewAddress(message) = message else {
-        return None;
-    };
-    let mut local = None;
-    let mut peer = None;
-    let mut flags = AddressFlags::empty();
-    let mut ours = false;
-    for attribute in &message.attributes {
-        match attribute {
-            AddressAttribute::Local(ip) => local = Some(*ip),
-            AddressAttribute::Address(ip) => peer = Some(*ip),
-            AddressAttribute::Flags(found) => flags = *found,
-            AddressAttribute::Protocol(found) => ours = *found == TAG,
-            _ => {}
-        }
-    }
-    let address = Address {
-        // On a point-to-point link IFA_ADDRESS is the other end; IPv6 has only IFA_ADDRESS.
-        ip: local.or(peer)?,
-        prefix: message.header.prefix_len,
-        link: message.header.index,
-        secondary: flags.contains(AddressFlags::Secondary)
-            || message.header.flags.contains(AddressHeaderFlags::Secondary),
-        ours,
-    };
-    Some(Entry { address, message })
-}
-
-/// Adds an address, with this agent's tag. One that is there already is no error.
-pub(crate) fn add(netlink: &mut Netlink, new: &New<'_>) -> Result<()> {
-    let doing = format!("add {}/{} to {}", new.ip, new.prefix, new.link.name);
-    let mut message = AddressMessage::default();
-    message.header.family = AddressFamily::Inet;
-    message.header.prefix_len = new.prefix;
-    message.header.index = new.link.index;
-    // The kernel refuses two scopes in one network, and 127.0.0.1 has this one.
-    message.header.scope = if new.ip.is_loopback() {
-        AddressScope::Host
-    } else {
-        AddressScope::Universe
-    };
-    message.attributes = vec![
-        AddressAttribute::Local(new.ip.into()),
-        AddressAttribute::Address(new.ip.into()),
-        AddressAttribute::Protocol(TAG),
-    ];
-    message
-        .attributes
-        .extend(new.broadcast.map(AddressAttribute::Broadcast));
-    message
-        .attributes
-        .extend(new.label.clone().map(AddressAttribute::Label));
-    create(netlink, &doing, message)
-}
-
-/// Puts back an address that the kernel deleted together with another one.
-pub(crate) fn restore(netlink: &mut Netlink, entry: &Entry) -> Result<()> {
-    let doing = format!("put back {}/{}", entry.address.ip, entry.address.prefix);
-    let mut message = entry.message.clone();
-    // Whether it is a secondary is the kernel's to decide, by what it finds on the link.
-    message.header.flags.remove(AddressHeaderFlags::Secondary);
-    for attribute in &mut message.attributes {
-        if let AddressAttribute::Flags(flags) = attribute {
-            flags.remove(AddressFlags::Secondary);
-        }
-    }
-    create(netlink, &doing, message)
-}
-
-fn create(netlink: &mut Netlink, doing: &str, message: AddressMessage) -> Result<()> {
-    let request = RouteNetlinkMessage::NewAddress(message);
-    let result = netlink.request(doing, request, NLM_F_CREATE | NLM_F_EXCL);
-    unless(result, &[libc::EEXIST]).map(|_| ())
-}
-
-/// Deletes one copy of an address. One that is gone already is no error.
-pub(crate) fn delete(netlink: &mut Netlink, entry: &Entry) -> Result<()> {
-    let Address { ip, prefix, link, .. } = entry.address;
-    let mut message = AddressMessage::default();
-    message.header.family = family(ip);
-    message.header.prefix_len = prefix;
-    message.header.index = link;
-    message.attributes = entry
-        .message
-        .attributes
-        .iter()
-        .filter(|attribute| matches!(attribute, AddressAttribute::Local(_) | AddressAttribute::Address(_)))
-        .cloned()
-        .collect();
-    let doing = format!("delete {ip}/{prefix} from interface {link}");
-    let result = netlink.request(&doing, RouteNetlinkMessage::DelAddress(message), 0);
-    unless(result, &[libc::EADDRNOTAVAIL, libc::ENODEV]).map(|_| ())
-}
 
 /// The link with this index; none when it is gone.
 pub(crate) fn link(netlink: &mut Netlink, index: u32) -> Result<Option<Link>> {
@@ -189,57 +58,143 @@ fn seen_link(message: &LinkMessage) -> Link {
     let flags = message.header.flags;
     let mut name = String::new();
     let mut hardware = None;
+    let mut unready = None;
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(found) => name.clone_from(found),
             LinkAttribute::Address(bytes) => hardware = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
+            LinkAttribute::OperState(state) => unready = hindrance(*state),
             _ => {}
         }
     }
-    let speaks_arp = message.header.link_layer_type == LinkLayerType::Ether && !flags.contains(LinkFlags::Noarp);
+    let has_neighbours = message.header.link_layer_type == LinkLayerType::Ether && !flags.contains(LinkFlags::Noarp);
     Link {
         index: message.header.index,
         name,
-        ethernet: hardware.filter(|_| speaks_arp),
+        ethernet: hardware.filter(|_| has_neighbours),
+        infiniband: message.header.link_layer_type == LinkLayerType::Infiniband,
         up: flags.contains(LinkFlags::Up),
         // IFF_RUNNING would follow a lost carrier only after up to a second; IFF_LOWER_UP is the carrier itself.
-        carrier: flags.contains(LinkFlags::LowerUp) && !flags.contains(LinkFlags::Dormant),
+        carrier: flags.contains(LinkFlags::LowerUp),
+        unready,
+    }
+}
+
+/// The hardware addresses of all links of this node.
+pub(crate) fn own_hardware(netlink: &mut Netlink) -> Result<Vec<[u8; 6]>> {
+    let mut message = LinkMessage::default();
+    message
+        .attributes
+        .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    let answers = netlink.dump("list interfaces", &RouteNetlinkMessage::GetLink(message))?;
+    Ok(answers
+        .into_iter()
+        .filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewLink(message) => seen_link(&message).ethernet,
+            _ => None,
+        })
+        .collect())
+}
+
+/// "Down" is not among them: it follows the carrier with a delay of up to a second, in both directions.
+fn hindrance(state: State) -> Option<&'static str> {
+    match state {
+        State::NotPresent => Some("missing a component"),
+        State::LowerLayerDown => Some("down at a lower layer"),
+        State::Testing => Some("in a test"),
+        State::Dormant => Some("dormant"),
+        _ => None,
     }
 }
 
 /// The directly connected networks of the main routing table.
-pub(crate) fn networks(netlink: &mut Netlink) -> Result<Vec<OnLink>> {
+pub(crate) fn networks(netlink: &mut Netlink, like: IpAddr) -> Result<Vec<OnLink>> {
+    Ok(routes(netlink, like)?.iter().filter_map(on_link).collect())
+}
+
+/// The next hops of the default routes over this link.
+pub(crate) fn gateways(netlink: &mut Netlink, like: IpAddr, link: u32) -> Result<Vec<IpAddr>> {
+    let routes = routes(netlink, like)?;
+    let defaults = routes
+        .iter()
+        .filter(|route| route.header.destination_prefix_length == 0);
+    Ok(defaults
+        .filter(|route| route.attributes.contains(&RouteAttribute::Oif(link)))
+        .filter_map(|route| route.attributes.iter().find_map(gateway))
+        .collect())
+}
+
+/// The link that the default route leads over, the one with the lowest metric.
+pub(crate) fn default_link(netlink: &mut Netlink, like: IpAddr) -> Result<Option<u32>> {
+    let routes = routes(netlink, like)?;
+    let defaults = routes
+        .iter()
+        .filter(|route| route.header.destination_prefix_length == 0);
+    let number =
+        |route: &RouteMessage, wanted: fn(&RouteAttribute) -> Option<u32>| route.attributes.iter().find_map(wanted);
+    let best = defaults.min_by_key(|route| number(route, metric).unwrap_or(0));
+    Ok(best.and_then(|route| number(route, output_link)))
+}
+
+fn metric(attribute: &RouteAttribute) -> Option<u32> {
+    match attribute {
+        RouteAttribute::Priority(metric) => Some(*metric),
+        _ => None,
+    }
+}
+
+fn output_link(attribute: &RouteAttribute) -> Option<u32> {
+    match attribute {
+        RouteAttribute::Oif(link) => Some(*link),
+        _ => None,
+    }
+}
+
+fn gateway(attribute: &RouteAttribute) -> Option<IpAddr> {
+    match attribute {
+        RouteAttribute::Gateway(gateway) => address(gateway),
+        _ => None,
+    }
+}
+
+/// The unicast routes of the main table.
+fn routes(netlink: &mut Netlink, like: IpAddr) -> Result<Vec<RouteMessage>> {
     let mut message = RouteMessage::default();
-    message.header.address_family = AddressFamily::Inet;
+    message.header.address_family = family(like);
     message.header.table = RouteHeader::RT_TABLE_MAIN;
     message.header.kind = RouteType::Unicast;
     let result = netlink.dump("list networks", &RouteNetlinkMessage::GetRoute(message));
     // A network namespace without any route has no main table yet.
     let answers = unless(result, &[libc::ENOENT])?;
-    Ok(answers.into_iter().filter_map(on_link).collect())
+    let messages = answers.into_iter().filter_map(|answer| match answer {
+        RouteNetlinkMessage::NewRoute(message) => Some(message),
+        _ => None,
+    });
+    // Kernels that do not know filtered dumps send everything.
+    Ok(messages
+        .filter(|RouteMessage { header, .. }| {
+            let fits = header.table == RouteHeader::RT_TABLE_MAIN && header.kind == RouteType::Unicast;
+            fits && !header.flags.contains(RouteFlags::Cloned)
+        })
+        .collect())
 }
 
-fn on_link(message: RouteNetlinkMessage) -> Option<OnLink> {
-    let RouteNetlinkMessage::NewRoute(message) = message else {
-        return None;
+fn on_link(message: &RouteMessage) -> Option<OnLink> {
+    let everything: IpAddr = match message.header.address_family {
+        netlink_packet_route::AddressFamily::Inet => Ipv4Addr::UNSPECIFIED.into(),
+        _ => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let header = &message.header;
-    // Kernels that do not know filtered dumps send everything.
-    let fits = header.table == RouteHeader::RT_TABLE_MAIN && header.kind == RouteType::Unicast;
-    if !fits || header.flags.contains(RouteFlags::Cloned) {
-        return None;
-    }
     let mut route = OnLink {
-        network: Ipv4Addr::UNSPECIFIED.into(),
-        prefix: header.destination_prefix_length,
+        network: everything,
+        prefix: message.header.destination_prefix_length,
         link: 0,
         metric: 0,
         source: None,
     };
     for attribute in &message.attributes {
         match attribute {
-            RouteAttribute::Destination(RouteAddress::Inet(ip)) => route.network = (*ip).into(),
-            RouteAttribute::PrefSource(RouteAddress::Inet(ip)) => route.source = Some((*ip).into()),
+            RouteAttribute::Destination(network) => route.network = address(network)?,
+            RouteAttribute::PrefSource(source) => route.source = address(source),
             RouteAttribute::Oif(index) => route.link = *index,
             RouteAttribute::Priority(metric) => route.metric = *metric,
             RouteAttribute::Gateway(_) | RouteAttribute::Via(_) => return None,
@@ -249,19 +204,50 @@ fn on_link(message: RouteNetlinkMessage) -> Option<OnLink> {
     (route.link != 0).then_some(route)
 }
 
-fn family(ip: IpAddr) -> AddressFamily {
-    match ip {
-        IpAddr::V4(_) => AddressFamily::Inet,
-        IpAddr::V6(_) => AddressFamily::Inet6,
+fn address(found: &RouteAddress) -> Option<IpAddr> {
+    match found {
+        RouteAddress::Inet(ip) => Some((*ip).into()),
+        RouteAddress::Inet6(ip) => Some((*ip).into()),
+        _ => None,
     }
 }
 
-/// Takes these refusals of the kernel for an empty answer.
-fn unless<T>(result: Result<Vec<T>>, harmless: &[i32]) -> Result<Vec<T>> {
-    match result {
-        Err(Error::Kernel { errno, .. }) if harmless.contains(&errno) => Ok(Vec::new()),
-        other => other,
-    }
+/// Those on this link whom the kernel knows.
+pub(crate) fn neighbours(netlink: &mut Netlink, like: IpAddr, link: u32) -> Result<Vec<Neighbour>> {
+    let mut message = NeighbourMessage::default();
+    message.header.family = family(like);
+    message.attributes.push(NeighbourAttribute::IfIndex(link));
+    let answers = netlink.dump("list neighbours", &RouteNetlinkMessage::GetNeighbour(message))?;
+    Ok(answers
+        .into_iter()
+        .filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewNeighbour(message) => Some(message),
+            _ => None,
+        })
+        .filter(|message| message.header.ifindex == link && message.header.family == family(like))
+        .filter_map(|message| neighbour(&message))
+        .collect())
+}
+
+fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
+    let known = matches!(
+        message.header.state,
+        NeighbourState::Reachable
+            | NeighbourState::Stale
+            | NeighbourState::Delay
+            | NeighbourState::Probe
+            | NeighbourState::Permanent
+    );
+    let ip = message.attributes.iter().find_map(|attribute| match attribute {
+        NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => Some(IpAddr::from(*ip)),
+        NeighbourAttribute::Destination(NeighbourAddress::Inet6(ip)) => Some(IpAddr::from(*ip)),
+        _ => None,
+    })?;
+    let hardware = message.attributes.iter().find_map(|attribute| match attribute {
+        NeighbourAttribute::LinkLayerAddress(bytes) => <[u8; 6]>::try_from(bytes.as_slice()).ok(),
+        _ => None,
+    })?;
+    known.then_some(Neighbour { ip, hardware })
 }
 
 #[cfg(test)]
@@ -269,11 +255,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn infiniband_is_not_taken_for_a_link_without_neighbours() {
+        let mut message = LinkMessage::default();
+        message.header.link_layer_type = LinkLayerType::Infiniband;
+        let link = seen_link(&message);
+        assert!(link.infiniband && link.ethernet.is_none());
+    }
+
+    #[test]
     fn loopback_is_there_and_speaks_no_arp() {
         let mut netlink = Netlink::open().unwrap();
         let lo = link_named(&mut netlink, "lo").unwrap().unwrap();
         assert_eq!((lo.name.as_str(), lo.ethernet), ("lo", None));
         assert_eq!(link(&mut netlink, lo.index).unwrap(), Some(lo));
+        own_hardware(&mut netlink).unwrap();
     }
 
     #[test]
@@ -285,22 +280,13 @@ mod tests {
     }
 
     #[test]
-    fn tables_can_be_read() {
+    fn tables_of_both_families_can_be_read() {
         let mut netlink = Netlink::open().unwrap();
-        addresses(&mut netlink, Ipv4Addr::LOCALHOST.into()).unwrap();
-        networks(&mut netlink).unwrap();
-    }
-
-    #[test]
-    fn a_point_to_point_address_is_the_near_end() {
-        let mut message = AddressMessage::default();
-        message.attributes = vec![
-            AddressAttribute::Address(Ipv4Addr::new(10, 0, 0, 2).into()),
-            AddressAttribute::Local(Ipv4Addr::new(10, 0, 0, 1).into()),
-            AddressAttribute::Protocol(TAG),
-        ];
-        let found = entry(RouteNetlinkMessage::NewAddress(message)).unwrap().address;
-        assert_eq!(found.ip, Ipv4Addr::new(10, 0, 0, 1));
-        assert!(found.ours && !found.secondary);
+        for like in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            networks(&mut netlink, like).unwrap();
+            gateways(&mut netlink, like, 1).unwrap();
+            default_link(&mut netlink, like).unwrap();
+            neighbours(&mut netlink, like, 1).unwrap();
+        }
     }
 }

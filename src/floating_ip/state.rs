@@ -15,6 +15,19 @@ pub(crate) struct Address {
     pub(crate) secondary: bool,
     /// It carries this agent's tag (IFA_PROTO, Linux 5.18).
     pub(crate) ours: bool,
+    pub(crate) uniqueness: Uniqueness,
+}
+
+/// What the kernel knows of other owners of an IPv6 address. IPv4 addresses are settled at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Uniqueness {
+    Settled,
+    /// In use already, while the kernel still asks.
+    Optimistic,
+    /// Not in use before the kernel has asked.
+    Asking,
+    /// Somebody else answered: the kernel does not use the address.
+    Duplicate,
 }
 
 /// One network interface.
@@ -22,11 +35,22 @@ pub(crate) struct Address {
 pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) name: String,
-    /// The hardware address of a link that speaks ARP over Ethernet; none for loopback, tunnels and the like.
+    /// The hardware address of a link that finds its neighbours by ARP or NDP over Ethernet; none for loopback, tunnels and the like.
     pub(crate) ethernet: Option<[u8; 6]>,
+    /// Its neighbours are told by messages of another kind, which baton does not speak.
+    pub(crate) infiniband: bool,
     /// Administratively up.
     pub(crate) up: bool,
     pub(crate) carrier: bool,
+    /// What keeps a link with a carrier from passing traffic, in the kernel's word: "dormant", "lower layer down".
+    pub(crate) unready: Option<&'static str>,
+}
+
+/// Somebody on a link whose hardware address the kernel knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Neighbour {
+    pub(crate) ip: IpAddr,
+    pub(crate) hardware: [u8; 6],
 }
 
 /// A route to a network that is directly on a link.

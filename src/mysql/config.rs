@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::credentials::{Credentials, Password};
-use super::decide::Policy;
+use super::decide::{Loss, Policy};
 use super::sql::{Secret, Tls};
 use crate::error::{Error, Result};
 use crate::ocf::env::Context;
@@ -36,6 +36,7 @@ pub(super) const PARAMS: &[Param] = &[
     Param::new("replication_ssl_verify", Kind::Boolean, "true"),
     Param::new("node_addresses", Kind::Text, ""),
     Param::new("replication", Kind::Choice(&["semi-sync", "async"]), "semi-sync"),
+    Param::new("loss", Kind::Choice(&["never", "bounded"]), "never").reloadable(),
     Param::new("event_scheduler", Kind::Boolean, "false"),
     Param::new("max_lag", Kind::Time, "60s")
         .reloadable()
@@ -43,6 +44,7 @@ pub(super) const PARAMS: &[Param] = &[
     Param::new("reader_attribute", Kind::Text, "readable").reloadable(),
     Param::new("apply_stall_timeout", Kind::Time, "20s").reloadable(),
     Param::new("hang_timeout", Kind::Time, "3s").reloadable(),
+    Param::new("write_timeout", Kind::Time, "5s").reloadable(),
 ];
 
 /// How replicas reach the primary.
@@ -75,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) apply_stall_timeout: Duration,
     /// A server that does not answer within this time is not alive.
     pub(crate) hang_timeout: Duration,
+    /// A primary that answers and does not write within this time has a disk that hangs.
+    pub(crate) write_timeout: Duration,
 }
 
 impl Config {
@@ -115,12 +119,18 @@ impl Config {
             policy: Policy {
                 promotable: context.promotable,
                 semi_sync: text("replication") == "semi-sync",
+                loss: if text("loss") == "bounded" {
+                    Loss::Bounded
+                } else {
+                    Loss::Never
+                },
                 max_lag: time("max_lag")?,
             },
             reader_attribute: text("reader_attribute"),
             event_scheduler: params.boolean("event_scheduler")?,
             apply_stall_timeout: time("apply_stall_timeout")?,
             hang_timeout: time("hang_timeout")?,
+            write_timeout: time("write_timeout")?,
         })
     }
 

@@ -16,15 +16,14 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 
 use super::config::Config;
-use super::decide::Recovery;
-use super::dialect::{self, Version, mariadb};
+use super::dialect::Product;
 use super::state::Liveness;
 use crate::error::{Error, Result};
 use crate::ocf::log;
 use crate::sys::command::{Command, SAFE_PATH};
 use crate::sys::deadline::Deadline;
 use crate::sys::passwd::{self, Account};
-use crate::sys::process;
+use crate::sys::process::{self, Process};
 
 const SERVER_NAMES: [&str; 2] = ["mariadbd", "mysqld"];
 const BINARIES: [&str; 4] = [
@@ -37,6 +36,8 @@ const BINARIES: [&str; 4] = [
 const LOCKED_FILES: [&str; 2] = ["ibdata1", "aria_log_control"];
 /// What a killed process may need to be gone: the kernel has to release its memory first.
 const DEATH: Duration = Duration::from_secs(5);
+/// A part of a killed process that still waits for a device after this time will not get an answer.
+const UNINTERRUPTIBLE: Duration = Duration::from_secs(3);
 
 /// The server that owns the data directory.
 ///
@@ -73,7 +74,10 @@ pub(crate) fn binary(config: &Config) -> Result<PathBuf> {
         None => BINARIES.iter().map(PathBuf::from).find(|path| is_executable(path)),
     };
     found.ok_or_else(|| Error::NotInstalled {
-        what: config.binary.clone().unwrap_or_else(|| "a MariaDB server".to_owned()),
+        what: config
+            .binary
+            .clone()
+            .unwrap_or_else(|| "a MariaDB or MySQL server".to_owned()),
         hint: "set parameter binary to the absolute path of the server program (not of mysqld_safe)".to_owned(),
     })
 }
@@ -83,12 +87,12 @@ fn is_executable(path: &Path) -> bool {
         && std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// Asks the program for its version and refuses one that baton does not support.
-pub(crate) fn version(binary: &Path, deadline: Deadline) -> Result<Version> {
+/// Asks the program what it is and refuses what baton does not support.
+pub(crate) fn product(binary: &Path, deadline: Deadline) -> Result<Product> {
     let output = Command::new(binary.display().to_string())
         .args(["--version"])
         .output(deadline)?;
-    dialect::identify(&output)
+    Product::identify(&output)
 }
 
 /// The account that the server runs under.
@@ -107,9 +111,9 @@ pub(crate) fn check_datadir(config: &Config, account: &Account) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let datadir = &config.datadir;
     let meta = std::fs::metadata(datadir).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Error::NotInstalled {
+        ErrorKind::NotFound => Error::NotInstalled {
             what: format!("data directory {}", datadir.display()),
-            hint: "initialise it with mariadb-install-db, or set parameter datadir".to_owned(),
+            hint: "initialise it with mariadb-install-db or mysqld --initialize, or set parameter datadir".to_owned(),
         },
         _ => Error::file("cannot look at the data directory", datadir, error),
     })?;
@@ -134,12 +138,12 @@ pub(crate) fn check_datadir(config: &Config, account: &Account) -> Result<()> {
     })
 }
 
-/// Starts the server in a session of its own and returns at once.
-pub(crate) fn launch(config: &Config, binary: &Path, account: &Account, recovery: Recovery) -> Result<Child> {
+/// Starts the server in a session of its own and returns at once. `closed` are the options that keep it closed.
+pub(crate) fn launch(config: &Config, binary: &Path, account: &Account, closed: Vec<String>) -> Result<Child> {
     for file in [&config.socket, &config.pid] {
         make_directory_of(file, account)?;
     }
-    let arguments = arguments(config, recovery);
+    let arguments = arguments(config, closed);
     log::info(&format!("launching {} {}", binary.display(), arguments.join(" ")));
     let output = startup_output(config, account)?;
     let errors = output
@@ -172,7 +176,7 @@ fn own_session(command: &mut std::process::Command) {
 }
 
 /// The command line. What keeps the server closed comes last, so that nothing before it wins.
-fn arguments(config: &Config, recovery: Recovery) -> Vec<String> {
+fn arguments(config: &Config, closed: Vec<String>) -> Vec<String> {
     let mut arguments: Vec<String> = config
         .config
         .iter()
@@ -184,12 +188,7 @@ fn arguments(config: &Config, recovery: Recovery) -> Vec<String> {
     arguments.push(format!("--log-error={}", config.log.display()));
     arguments.push(format!("--user={}", config.user));
     arguments.extend(config.additional.iter().cloned());
-    arguments.extend(mariadb::CLOSED_AT_BOOT.iter().map(|option| (*option).to_owned()));
-    let tail = match recovery {
-        Recovery::Commit => mariadb::COMMIT_UNCONFIRMED,
-        Recovery::Truncate => mariadb::TRUNCATE_UNCONFIRMED,
-    };
-    arguments.push(tail.to_owned());
+    arguments.extend(closed);
     arguments
 }
 
@@ -250,16 +249,18 @@ fn end_of(log: &Path) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Ends the server: SIGTERM, and SIGKILL when the deadline nears or a frozen process cannot hear. Proven when this
-/// returns: the process is gone and nobody owns the data directory.
+/// Ends the server: SIGTERM, and SIGKILL when the deadline nears, or where a frozen process cannot hear, or a killed one
+/// need not be asked. Proven when this returns: the process is gone and nobody owns the data directory.
 pub(crate) fn stop(datadir: &Path, deadline: Deadline) -> Result<()> {
     let Liveness::Running(server) = find(datadir)? else {
         return Ok(());
     };
     let patience = deadline.keeping(DEATH);
-    if !server.is_frozen() {
+    if !server.is_frozen() && !server.is_ending() {
         server.signal(Signal::SIGTERM)?;
-        let gone = patience.poll("the end of the server", Duration::from_millis(20), || is_gone(datadir));
+        let gone = patience.poll("the end of the server", Duration::from_millis(20), || {
+            is_gone(datadir, &server)
+        });
         match gone {
             Ok(()) => return Ok(()),
             Err(Error::Timeout { .. }) => log::warning("the server did not stop in time: killing it"),
@@ -270,16 +271,27 @@ pub(crate) fn stop(datadir: &Path, deadline: Deadline) -> Result<()> {
 }
 
 /// Kills the server and waits for the proof.
+///
+/// # Errors
+/// Before the deadline too, when the kernel cannot end it because its disk does not answer: only fencing helps then.
 pub(crate) fn kill(datadir: &Path, deadline: Deadline) -> Result<()> {
     let Liveness::Running(server) = find(datadir)? else {
         return Ok(());
     };
     server.signal(Signal::SIGKILL)?;
-    deadline.poll("the end of the killed server", Duration::from_millis(5), || {
-        is_gone(datadir)
-    })
+    let what = "the end of the killed server";
+    let gone = |deadline: Deadline| deadline.poll(what, Duration::from_millis(5), || is_gone(datadir, &server));
+    match gone(deadline.within(UNINTERRUPTIBLE)) {
+        Err(Error::Timeout { .. }) if server.is_uninterruptible() => Err(Error::State(format!(
+            "server process {} was killed and does not end: it waits for a disk that does not answer",
+            server.pid
+        ))),
+        Err(Error::Timeout { .. }) => gone(deadline),
+        other => other,
+    }
 }
 
-fn is_gone(datadir: &Path) -> Result<Option<()>> {
-    Ok((find(datadir)? == Liveness::Absent).then_some(()))
+/// `server` owned the data directory. Its locks may be gone before the last of its threads is.
+fn is_gone(datadir: &Path, server: &Process) -> Result<Option<()>> {
+    Ok((find(datadir)? == Liveness::Absent && !server.has_threads()).then_some(()))
 }

@@ -1,34 +1,45 @@
-//! `ocf:baton:mysql`: a promotable MariaDB server.
+//! `ocf:baton:mysql`: a promotable MySQL or MariaDB server.
 //!
 //! Pacemaker decides who is promoted and when; this agent proves that the promotion loses nothing, and refuses
 //! otherwise. It never starts a server writable, never decides by a pid file, and never restarts a server because
 //! its replication is broken.
 
 mod act;
+mod archive;
+mod binlog;
+mod closing;
 mod config;
 mod credentials;
 mod daemon;
 mod decide;
+mod detach;
 mod dialect;
+mod disk;
 mod gtid;
+mod host;
+mod launch;
 mod monitor;
+mod node;
 mod observe;
 mod ownership;
 mod record;
+mod reign;
 mod sql;
+pub(crate) mod sql_fence;
 mod state;
 mod validate;
 mod why;
 
 use std::path::Path;
+use std::time::Duration;
 
-use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::ocf::env::Context;
 use crate::ocf::params::Strictness;
 use crate::ocf::{Action, Agent, OcfCode, Outcome, log};
 use act::Resource;
 use config::Config;
+use host::Host;
 
 pub(crate) const AGENT: Agent = Agent {
     name: "mysql",
@@ -61,11 +72,15 @@ fn run(action: Action, context: &Context) -> Result<Outcome> {
     }
     let resource = Resource {
         context,
-        config,
-        cluster: context.promotable.then(|| Cluster::open(context)).transpose()?,
+        config: &config,
+        node: &Host::open(context, &config, patience(action, &config))?,
     };
     match action {
-        Action::Start => act::start::run(&resource),
+        Action::Start => {
+            launch::check_host(context, &config)?;
+            let _lock = ownership::take(&config.datadir, &context.instance)?;
+            act::start::run(&resource)
+        }
         Action::Monitor => monitor::run(&resource),
         Action::Promote => act::promote::run(&resource),
         Action::Demote => act::demote::run(&resource),
@@ -73,6 +88,12 @@ fn run(action: Action, context: &Context) -> Result<Outcome> {
         // Every action reads the parameters anew: there is nothing running that would have to be told.
         Action::ReloadAgent | Action::ValidateAll | Action::Stop | Action::MetaData => Ok(Outcome::SUCCESS),
     }
+}
+
+/// A monitor must find a server that hangs, also one that begins to hang while it works with it. What a monitor asks for
+/// is quick; stopping a receiver takes a second when its source is dead.
+fn patience(action: Action, config: &Config) -> Option<Duration> {
+    (action == Action::Monitor).then(|| config.hang_timeout.max(Duration::from_secs(2)))
 }
 
 /// A wrong threshold must be refused where it is set, and must not stop what runs well with it.
@@ -111,3 +132,6 @@ fn foreign(action: Action, context: &Context) -> Result<Option<Outcome>> {
         Action::ValidateAll | Action::ReloadAgent | Action::MetaData => None,
     })
 }
+
+#[cfg(test)]
+mod sim;

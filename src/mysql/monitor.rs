@@ -2,67 +2,151 @@
 //!
 //! One connection; no other program is started unless something changed. A probe changes nothing.
 
-use super::act::{Resource, follow};
-use super::decide::monitor::{Score, Verdict, refused, report};
-use super::observe;
-use super::record;
-use super::state::{Answer, Epoch, Record, Seen, Thread};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::act::ackers::{self, Kept};
+use super::act::{Resource, archive, follow, reign};
+use super::decide::monitor::{Score, Verdict, View, refused, report};
+use super::decide::score;
+use super::state::{Answer, Disk, Epoch, Record, Role, Seen, Server, Thread};
 use super::why::Why;
-use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::ocf::{OcfCode, Outcome, log};
 
 pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
-    let config = &resource.config;
-    let limit = config.hang_timeout.min(resource.context.deadline.remaining());
-    let record = record::load(resource.instance())?;
-    let seen = observe::local(config, limit)?;
-    let Some(cluster) = &resource.cluster else {
-        return Ok(outcome(report(&seen, &record, None, None, "", config.policy)));
-    };
-    if resource.context.probe {
-        let epoch = if is_writable(&seen) {
-            record::epoch(cluster, resource.instance())?
-        } else {
-            None
-        };
-        return Ok(outcome(report(
-            &seen,
-            &record,
-            epoch.as_ref(),
-            None,
-            &cluster.node,
-            config.policy,
-        )));
+    let node = resource.node;
+    let record = node.record()?;
+    let seen = node.look(limit(resource))?;
+    if !resource.is_clustered() || resource.context.probe {
+        let epoch = if is_writable(&seen) { node.epoch()? } else { None };
+        return Ok(outcome(report(View {
+            epoch: epoch.as_ref(),
+            ..view(resource, &seen, &record)
+        })));
     }
-    recurring(resource, cluster, &record, seen)
+    recurring(resource, &record, seen)
 }
 
-fn recurring(resource: &Resource<'_>, cluster: &Cluster, record: &Record, seen: Seen) -> Result<Outcome> {
-    let policy = resource.config.policy;
-    if !wants_primary(&seen, record) {
-        return Ok(told(
-            resource,
-            cluster,
-            report(&seen, record, None, None, &cluster.node, policy),
-        ));
+/// What every report begins with.
+fn view<'a>(resource: &'a Resource<'_>, seen: &'a Seen, record: &'a Record) -> View<'a> {
+    View {
+        own_name: resource.node.name(),
+        policy: resource.config.policy,
+        seen,
+        record,
+        epoch: None,
+        held: None,
+        source_node: None,
     }
-    let epoch = match record::epoch(cluster, resource.instance()) {
+}
+
+fn limit(resource: &Resource<'_>) -> Duration {
+    resource.config.hang_timeout.min(resource.context.deadline.remaining())
+}
+
+fn recurring(resource: &Resource<'_>, record: &Record, seen: Seen) -> Result<Outcome> {
+    let node = resource.node;
+    if !wants_primary(&seen, record) {
+        let (mut seen, successor) = duties(resource, record, seen)?;
+        // What it claims comes first.
+        if let Seen::Running(_, Answer::Facts(server)) = &mut seen {
+            probe_disk(resource, record, server)?;
+            reign::enter(resource, server, record);
+        }
+        let verdict = report(View {
+            epoch: successor.as_ref(),
+            ..view(resource, &seen, record)
+        });
+        return Ok(told(resource, verdict));
+    }
+    let epoch = match node.epoch() {
         Ok(epoch) => epoch,
         Err(error) => return Ok(untold(OcfCode::Success, None, &error)),
     };
-    let held = catch_up(resource, cluster, &seen, record, epoch.as_ref());
+    let held = catch_up(resource, &seen, record, epoch.as_ref());
     // Catching up may have changed all of it.
-    let limit = resource.config.hang_timeout.min(resource.context.deadline.remaining());
-    let seen = observe::local(&resource.config, limit)?;
-    let record = record::load(resource.instance())?;
-    let verdict = report(&seen, &record, epoch.as_ref(), held, &cluster.node, policy);
-    Ok(told(resource, cluster, verdict))
+    let seen = node.look(limit(resource))?;
+    let record = node.record()?;
+    let source = match &seen {
+        Seen::Running(_, Answer::Facts(server)) => resource.source_of(server),
+        Seen::Running(..) | Seen::Absent => None,
+    };
+    let verdict = report(View {
+        epoch: epoch.as_ref(),
+        held,
+        source_node: source.as_deref(),
+        ..view(resource, &seen, &record)
+    });
+    match accepted(resource, &verdict) {
+        Ok(score) => Ok(told(resource, Verdict { score, ..verdict })),
+        Err(error) => Ok(untold(verdict.code, verdict.why, &error)),
+    }
+}
+
+/// A node that cannot say what it had received may be promoted if the operator accepted what that may lose.
+fn accepted(resource: &Resource<'_>, verdict: &Verdict) -> Result<Score> {
+    let Some(Why::Unproven { epoch, .. } | Why::NotItself { epoch, .. }) = verdict.why else {
+        return Ok(verdict.score);
+    };
+    Ok(match resource.node.accepted_loss()? {
+        Some(accepted) if accepted == epoch => Score::Set(score::LOSS_ACCEPTED),
+        Some(_) | None => verdict.score,
+    })
+}
+
+/// A crash is judged by the settings that the primary ran with, not by those it comes back with.
+fn note_settings(resource: &Resource<'_>, record: &Record, server: &Server) -> Result<()> {
+    let unsynced = record.unsynced || !server.survives_kill;
+    let not_durable = record.not_durable.clone().or(server.not_durable.clone());
+    if unsynced == record.unsynced && not_durable == record.not_durable {
+        return Ok(());
+    }
+    resource.remember(|record| {
+        record.unsynced = unsynced;
+        record.not_durable = not_durable;
+    })
+}
+
+/// A primary that answers and cannot write is no better than one that does not answer.
+fn probe_disk(resource: &Resource<'_>, record: &Record, server: &mut Server) -> Result<()> {
+    let serves = record.role == Role::Primary && !server.read_only;
+    if serves && server.disk == Disk::Fine {
+        let limit = resource
+            .config
+            .write_timeout
+            .min(resource.context.deadline.remaining() / 2);
+        server.disk = resource.node.probe_disk(limit)?;
+    }
+    Ok(())
+}
+
+/// The primary looks after its claim, an attached replica after its duty to acknowledge. What the server says then, and the
+/// cluster's last epoch where that is not this primary's.
+fn duties(resource: &Resource<'_>, record: &Record, seen: Seen) -> Result<(Seen, Option<Epoch>)> {
+    let Seen::Running(_, Answer::Facts(server)) = &seen else {
+        return Ok((seen, None));
+    };
+    let done = match record.role {
+        Role::Primary if !server.read_only => {
+            note_settings(resource, record, server).and_then(|()| ackers::keep(resource, server, &BTreeSet::new()))
+        }
+        Role::Replica if server.read_only && server.link.is_some() => ackers::serve(resource, server),
+        Role::Primary | Role::Replica => return Ok((seen, None)),
+    };
+    match done {
+        Ok(Kept::Settled) => return Ok((seen, None)),
+        Ok(Kept::Succeeded(epoch)) => return Ok((seen, Some(epoch))),
+        Ok(Kept::Looked) => {}
+        Err(error) => log::warning(&format!("who acknowledges stays as it is: {error}")),
+    }
+    // Something may be different, or it may hang since.
+    Ok((resource.node.look(limit(resource))?, None))
 }
 
 /// The outcome, once the cluster knows what follows from it.
-fn told(resource: &Resource<'_>, cluster: &Cluster, verdict: Verdict) -> Outcome {
-    match publish(resource, cluster, &verdict) {
+fn told(resource: &Resource<'_>, verdict: Verdict) -> Outcome {
+    match publish(resource, &verdict) {
         Ok(()) => outcome(verdict),
         Err(error) => untold(verdict.code, verdict.why, &error),
     }
@@ -106,23 +190,18 @@ fn wants_primary(seen: &Seen, record: &Record) -> bool {
 }
 
 /// A notification can be missed: follows the primary of the cluster's epoch, if it serves. Why not, if not.
-fn catch_up(
-    resource: &Resource<'_>,
-    cluster: &Cluster,
-    seen: &Seen,
-    record: &Record,
-    epoch: Option<&Epoch>,
-) -> Option<Why> {
+fn catch_up(resource: &Resource<'_>, seen: &Seen, record: &Record, epoch: Option<&Epoch>) -> Option<Why> {
     let held = record.held.then_some(Why::HeldBack);
     let primary = epoch
         .map(|epoch| epoch.node.as_str())
-        .filter(|node| *node != cluster.node);
+        .filter(|node| *node != resource.node.name());
     let missed = record.missed(epoch);
-    let Some(primary) = primary.filter(|primary| missed || !retries(resource, seen, record, primary)) else {
+    let due = |primary: &&str| missed || !retries(resource, seen, record, primary);
+    let Some((primary, epoch)) = primary.filter(due).zip(epoch) else {
         return held;
     };
-    match follow::run(resource, primary, epoch) {
-        Ok(why) => why,
+    match follow::run(resource, primary, Some(epoch)) {
+        Ok(held) => held.map(|held| archive::keep(resource, held, record, epoch)),
         Err(error) => {
             log::debug(&format!("cannot follow {primary}: {error}"));
             held.or_else(|| refusal(seen, primary, &error))
@@ -145,7 +224,7 @@ fn retries(resource: &Resource<'_>, seen: &Seen, record: &Record, primary: &str)
         return false;
     };
     let trying = server.link.as_ref().is_some_and(|link| {
-        let same = resource.config.node_at(&link.source) == primary;
+        let same = resource.node.node_at(&link.source) == primary;
         same && link.receiver != Thread::Stopped && refused(link).is_none()
     });
     trying && server.is_attached() && !record.held && !record.changing_source
@@ -153,16 +232,13 @@ fn retries(resource: &Resource<'_>, seen: &Seen, record: &Record, primary: &str)
 
 /// Scores and attributes make Pacemaker think again, so they are written only when they change. A server that hangs
 /// or broke keeps nothing; one that is gone is withdrawn as well, so that a peer is promoted instead of it.
-fn publish(resource: &Resource<'_>, cluster: &Cluster, verdict: &Verdict) -> Result<()> {
+fn publish(resource: &Resource<'_>, verdict: &Verdict) -> Result<()> {
     match verdict.score {
-        Score::Set(score) => cluster.set_score(Some(score))?,
-        Score::Withdraw => cluster.set_score(None)?,
+        Score::Set(score) => resource.node.set_score(Some(score))?,
+        Score::Withdraw => resource.node.set_score(None)?,
         Score::Keep => {}
     }
-    cluster.set_attribute(
-        &resource.config.reader_attribute,
-        if verdict.readable { "1" } else { "0" },
-    )?;
+    resource.node.set_readable(verdict.readable)?;
     if verdict.code == OcfCode::NotRunning {
         log::info("the server is gone: its promotion score is withdrawn");
     }

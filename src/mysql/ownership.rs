@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use super::daemon;
 use super::state::Liveness;
 use crate::error::{Error, Result};
-use crate::sys::files::{self, Lock};
-
-const DIRECTORY: &str = "/run/baton";
+use crate::sys::files::{self, Lock, RUN_DIRECTORY};
 
 fn file(datadir: &Path, suffix: &str) -> PathBuf {
     let datadir = datadir.canonicalize().unwrap_or_else(|_| datadir.to_owned());
     let name = datadir.display().to_string().replace('/', "!");
-    Path::new(DIRECTORY).join(format!("datadir{name}.{suffix}"))
+    Path::new(RUN_DIRECTORY).join(format!("datadir{name}.{suffix}"))
 }
 
 /// The other resource whose server runs on this directory, if there is one.
@@ -30,7 +28,7 @@ pub(crate) fn other_owner(datadir: &Path, instance: &str) -> Result<Option<Strin
 /// # Errors
 /// When another action works on it. Not a wrong parameter: that code would stop the resource on all nodes.
 pub(crate) fn take(datadir: &Path, instance: &str) -> Result<Lock> {
-    files::private_directory(Path::new(DIRECTORY))?;
+    files::private_directory(Path::new(RUN_DIRECTORY))?;
     let lock = Lock::try_take(&file(datadir, "lock"))?;
     let lock = lock.ok_or_else(|| {
         let datadir = datadir.display();
@@ -42,9 +40,5 @@ pub(crate) fn take(datadir: &Path, instance: &str) -> Result<Lock> {
 
 /// Gives the directory up, after the server is gone.
 pub(crate) fn release(datadir: &Path) -> Result<()> {
-    let path = file(datadir, "owner");
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file("cannot remove", &path, error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    files::remove(&file(datadir, "owner"))
 }

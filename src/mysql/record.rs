@@ -67,6 +67,22 @@ pub(crate) fn store_epoch(cluster: &Cluster, instance: &str, epoch: &Epoch) -> R
     cluster.set_property(&property(instance), &json)
 }
 
+/// The epoch in the cluster option by which an operator accepts that the next election may lose something.
+///
+/// # Errors
+/// When it is not a number: a mistyped consent is none.
+pub(crate) fn accepted_loss(cluster: &Cluster, instance: &str) -> Result<Option<u64>> {
+    let name = format!("baton-{instance}-accept-loss");
+    let Some(text) = cluster.property(&name)?.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let number = text.trim().parse().map_err(|_| Error::Unexpected {
+        from: format!("cluster option {name}, which must be the number of the epoch whose loss is accepted"),
+        got: text,
+    })?;
+    Ok(Some(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

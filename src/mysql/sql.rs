@@ -9,12 +9,31 @@ use mysql::prelude::Queryable;
 use mysql::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts, Value};
 
 use crate::error::{Error, Result};
+use crate::sys::deadline::Deadline;
+use crate::sys::resolve;
 
 /// Where a server is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     Socket(PathBuf),
     Tcp { host: String, port: u16 },
+}
+
+impl Address {
+    /// Where a host is reached, in the order in which to try. The driver would look its name up without a deadline. But it
+    /// verifies a certificate for what it connects to: only there it gets the name, which somebody just answered for.
+    ///
+    /// # Errors
+    /// Those of [`resolve::addresses`].
+    pub(crate) fn of(host: &str, port: u16, login: &Login, deadline: Deadline) -> Result<Vec<Address>> {
+        let found = resolve::addresses(host, port, deadline)?;
+        let hosts = if login.tls.as_ref().is_some_and(|tls| tls.verify) {
+            vec![host.to_owned()]
+        } else {
+            found.iter().map(|address| address.ip().to_string()).collect()
+        };
+        Ok(hosts.into_iter().map(|host| Address::Tcp { host, port }).collect())
+    }
 }
 
 impl std::fmt::Display for Address {
@@ -167,7 +186,7 @@ impl Row {
 }
 
 pub(crate) struct Connection {
-    conn: Conn,
+    driver: Conn,
     address: Address,
 }
 
@@ -206,8 +225,8 @@ impl Connection {
             options = options.ssl_opts(ssl);
         }
         match Conn::new(options) {
-            Ok(conn) => Ok(Connection {
-                conn,
+            Ok(driver) => Ok(Connection {
+                driver,
                 address: address.clone(),
             }),
             Err(error) => Err(classify(error, "connecting", address)),
@@ -215,14 +234,14 @@ impl Connection {
     }
 
     pub(crate) fn id(&self) -> u64 {
-        self.conn.connection_id().into()
+        self.driver.connection_id().into()
     }
 
     /// Runs a statement that returns no rows.
     pub(crate) fn run(&mut self, statement: impl Into<Statement>) -> Result<()> {
         let statement = statement.into();
         let address = &self.address;
-        let result = self.conn.query_drop(&statement.sql);
+        let result = self.driver.query_drop(&statement.sql);
         result.map_err(|error| match classify(error, &statement.shown, address) {
             Error::Sql {
                 statement: shown,
@@ -239,7 +258,7 @@ impl Connection {
 
     pub(crate) fn rows(&mut self, sql: &str) -> Result<Vec<Row>> {
         let address = &self.address;
-        let rows: Vec<mysql::Row> = self.conn.query(sql).map_err(|error| classify(error, sql, address))?;
+        let rows: Vec<mysql::Row> = self.driver.query(sql).map_err(|error| classify(error, sql, address))?;
         Ok(rows.into_iter().map(to_row).collect())
     }
 

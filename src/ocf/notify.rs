@@ -90,6 +90,15 @@ impl Notify {
         nodes
     }
 
+    /// Nodes whose server this transition ends: stopped in order, or fenced with their node.
+    pub(crate) fn stopped(&self) -> Vec<String> {
+        self.stop
+            .iter()
+            .filter(|node| !self.start.contains(node))
+            .cloned()
+            .collect()
+    }
+
     /// Whether this transition promotes `node`.
     pub(crate) fn promotes(&self, node: &str) -> bool {
         self.promote.iter().any(|promoted| promoted == node)
@@ -141,6 +150,7 @@ mod tests {
         ]);
         assert_eq!(n.moment, Some(Moment::PrePromote));
         assert_eq!(n.survivors(), ["n2", "n3"]);
+        assert_eq!(n.stopped(), ["n1"]);
         assert_eq!(n.primary_after(), Some("n2"));
         assert_eq!(n.primary_now(), None);
     }
@@ -156,6 +166,7 @@ mod tests {
             ("promote_uname", "n2"),
         ]);
         assert_eq!(n.survivors(), ["n1", "n2"]);
+        assert_eq!(n.stopped(), [""; 0]);
         assert!(n.promotes("n2") && !n.promotes("n1"));
     }
 

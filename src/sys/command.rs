@@ -2,7 +2,7 @@
 //!
 //! Secrets never go on the command line; no program that needs one is run here.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
@@ -21,6 +21,8 @@ pub(crate) const SAFE_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(crate) struct Command {
     program: String,
+    /// What the program is called, if not by its path.
+    called: Option<String>,
     arguments: Vec<String>,
 }
 
@@ -36,7 +38,16 @@ impl Command {
     pub(crate) fn new(program: impl Into<String>) -> Command {
         Command {
             program: program.into(),
+            called: None,
             arguments: Vec::new(),
+        }
+    }
+
+    /// This very binary as one of its applets.
+    pub(crate) fn itself(applet: &str) -> Command {
+        Command {
+            called: Some(applet.to_owned()),
+            ..Command::new("/proc/self/exe")
         }
     }
 
@@ -51,8 +62,22 @@ impl Command {
     /// [`Error::NotInstalled`] when it does not exist, [`Error::Command`] when it cannot be started or outlives the
     /// deadline. An exit status other than 0 is not an error here.
     pub(crate) fn run(&self, deadline: Deadline) -> Result<Output> {
-        let mut child = self.spawn()?;
-        let result = self.finish(&mut child, deadline);
+        let mut child = self.spawn(Stdio::null())?;
+        self.end(&mut child, deadline)
+    }
+
+    /// Starts the program with this on its stdin, and lets it run. The text must fit into a pipe.
+    pub(crate) fn start(self, stdin: &[u8]) -> Result<Running> {
+        let mut child = self.spawn(Stdio::piped())?;
+        if let Some(mut input) = child.stdin.take() {
+            // One that has ended already says so itself.
+            let _ = input.write_all(stdin);
+        }
+        Ok(Running { command: self, child })
+    }
+
+    fn end(&self, child: &mut Child, deadline: Deadline) -> Result<Output> {
+        let result = self.finish(child, deadline);
         if result.is_err() {
             let group = Pid::from_raw(child.id().cast_signed());
             let _ = killpg(group, Signal::SIGKILL);
@@ -86,13 +111,14 @@ impl Command {
     }
 
     #[expect(clippy::disallowed_methods, reason = "one of the two places that start programs")]
-    fn spawn(&self) -> Result<Child> {
+    fn spawn(&self, stdin: Stdio) -> Result<Child> {
         std::process::Command::new(&self.program)
+            .arg0(self.called.as_ref().unwrap_or(&self.program))
             .args(&self.arguments)
             .env_clear()
             .env("PATH", SAFE_PATH)
             .env("LC_ALL", "C")
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -134,8 +160,25 @@ impl Command {
     }
 }
 
-/// Starts this very binary once more as `applet`, to go on working after this process has ended. It inherits two files
-/// and nothing else; leaving this process' session is its own first duty.
+/// A program that was started and runs beside us.
+pub(crate) struct Running {
+    command: Command,
+    child: Child,
+}
+
+impl Running {
+    /// Waits for its end; kills it when the deadline has passed.
+    ///
+    /// # Errors
+    /// As [`Command::run`].
+    pub(crate) fn finish(mut self, deadline: Deadline) -> Result<Output> {
+        self.command.end(&mut self.child, deadline)
+    }
+}
+
+/// Starts this very binary once more as `applet`, to go on working after this process has ended. Of the files it inherits
+/// these two alone, and it keeps the environment: it logs where that says. Leaving this process' session is its own first
+/// duty.
 #[expect(clippy::disallowed_methods, reason = "one of the two places that start programs")]
 pub(crate) fn respawn(applet: &str, arguments: &[String], stdin: OwnedFd, stdout: OwnedFd) -> Result<()> {
     std::process::Command::new("/proc/self/exe")

@@ -1,6 +1,11 @@
 //! The one deadline of an action, and the only place that waits.
 
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::{Error, Result};
 
@@ -62,9 +67,26 @@ impl Deadline {
         self,
         waiting_for: &str,
         step: Duration,
-        mut look: impl FnMut() -> Result<Option<T>>,
+        look: impl FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
-        let mut pause = Duration::from_millis(2).min(step);
+        self.poll_pausing(waiting_for, step, look, |pause| {
+            self.pause(pause);
+            Ok(())
+        })
+    }
+
+    /// The same, for a caller with a way of its own to let time pass.
+    ///
+    /// # Errors
+    /// Also any error of `pause`.
+    pub(crate) fn poll_pausing<T>(
+        self,
+        waiting_for: &str,
+        step: Duration,
+        mut look: impl FnMut() -> Result<Option<T>>,
+        pause: impl Fn(Duration) -> Result<()>,
+    ) -> Result<T> {
+        let mut interval = Duration::from_millis(2).min(step);
         loop {
             if let Some(found) = look()? {
                 return Ok(found);
@@ -72,8 +94,29 @@ impl Deadline {
             if self.expired() {
                 return Err(self.timeout(waiting_for));
             }
-            self.pause(pause);
-            pause = (pause * 2).min(step);
+            pause(interval.min(self.remaining()))?;
+            interval = (interval * 2).min(step);
+        }
+    }
+
+    /// Waits until a descriptor is ready for one of the events.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] at the deadline, even if the descriptor is always ready.
+    pub(crate) fn ready(self, descriptor: &impl AsFd, events: PollFlags) -> std::io::Result<()> {
+        loop {
+            let remaining = self.remaining();
+            if remaining.is_zero() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            // Rounded up, or the last millisecond would be spent in a busy loop.
+            let millis = remaining.as_millis().saturating_add(1).min(i32::MAX as u128);
+            let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(descriptor.as_fd(), events)], timeout) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
         }
     }
 

@@ -6,34 +6,47 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::sys::statvfs::statvfs;
 
 use crate::error::{Error, Result};
+
+/// For what is of no use after the next boot.
+pub(crate) const RUN_DIRECTORY: &str = "/run/baton";
 
 /// Replaces `path` by a file with these bytes and mode 0600, durable when this returns.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error| Error::file("cannot write", path, error);
     let directory = path.parent().unwrap_or(Path::new("/"));
     let temporary = temporary_name(path);
+    // What a process of this number left when it crashed.
     let _ = std::fs::remove_file(&temporary);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(&temporary)
-        .map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&temporary, path).map_err(failed)?;
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(failed)
+    if let Err(error) = write_whole(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path)) {
+        // Where there is no room, every attempt would leave something.
+        let _ = std::fs::remove_file(&temporary);
+        return Err(failed(error));
+    }
+    sync_directory(directory).map_err(failed)
 }
 
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = create_private(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Of this writer alone: an action by hand may write while Pacemaker's does, and neither may publish what the other has
+/// begun. The last one wins.
 fn temporary_name(path: &Path) -> PathBuf {
+    static WRITES: AtomicU32 = AtomicU32::new(0);
     let mut name = path.as_os_str().to_owned();
-    name.push(".new");
+    name.push(format!(
+        ".new-{}-{}",
+        std::process::id(),
+        WRITES.fetch_add(1, Ordering::Relaxed)
+    ));
     PathBuf::from(name)
 }
 
@@ -45,6 +58,20 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::file("cannot read", path, error)),
     }
+}
+
+/// Removes a file; one that is not there is fine.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file("cannot remove", path, error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// How many bytes are left in the file system of this path for those who are not root.
+pub(crate) fn free_space(path: &Path) -> Result<u64> {
+    let system = statvfs(path).map_err(|errno| Error::file("cannot ask for free space", path, errno.into()))?;
+    Ok(system.blocks_available().saturating_mul(system.fragment_size()))
 }
 
 /// Creates a directory of root's, mode 0700, with its parents.
@@ -67,7 +94,7 @@ pub(crate) fn read_secret(parameter: &str, path: &Path) -> Result<String> {
         what: format!("parameter {parameter}=\"{}\"", path.display()),
         hint,
     };
-    let mut file = open_nofollow(path).map_err(|error| refused(format!("the file cannot be opened: {error}")))?;
+    let mut file = open_regular(path).map_err(|error| refused(format!("the file cannot be opened: {error}")))?;
     let metadata = file.metadata().map_err(|error| refused(error.to_string()))?;
     let mode = metadata.mode() & 0o7777;
     let me = nix::unistd::geteuid().as_raw();
@@ -89,6 +116,42 @@ fn open_nofollow(path: &Path) -> std::io::Result<File> {
         .read(true)
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
         .open(path)
+}
+
+/// Opens a file in a directory of somebody else's, who may put anything in its place: only a regular file is opened.
+pub(crate) fn open_regular(path: &Path) -> std::io::Result<File> {
+    regular(OpenOptions::new().read(true), path)
+}
+
+/// Opens a file to write at its end, and makes it with mode 0600 if there is none. Only a regular file is opened.
+pub(crate) fn append_regular(path: &Path) -> std::io::Result<File> {
+    regular(OpenOptions::new().append(true).create(true).mode(0o600), path)
+}
+
+fn regular(options: &mut OpenOptions, path: &Path) -> std::io::Result<File> {
+    // Non-blocking: opening a pipe would wait for somebody at its other end.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = options.custom_flags(flags.bits()).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(std::io::Error::other("not a regular file"))
+    }
+}
+
+/// Makes a file that is not there yet, with mode 0600.
+pub(crate) fn create_private(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
+        .open(path)
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(path: &Path) -> std::io::Result<()> {
+    File::open(path).and_then(|directory| directory.sync_all())
 }
 
 /// Opens a file to be locked, and makes it if there is none; what it holds stays.
@@ -161,14 +224,58 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_file_is_closed_to_others_and_complete() {
+    fn what_is_no_regular_file_is_refused_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        nix::unistd::mkfifo(&path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", path("link")).unwrap();
+        std::fs::write(path("file"), "").unwrap();
+        assert!(open_regular(&path("pipe")).is_err() && open_regular(&path("link")).is_err());
+        assert!(open_regular(&path("file")).is_ok() && open_regular(directory.path()).is_err());
+        assert!(append_regular(&path("pipe")).is_err() && append_regular(&path("link")).is_err());
+        assert!(append_regular(&path("file")).is_ok() && append_regular(&path("new")).is_ok());
+        assert!(read_secret("password_file", &path("pipe")).is_err());
+    }
+
+    #[test]
+    fn a_replaced_file_is_closed_to_others_and_complete_and_can_be_removed_twice() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("record.json");
         replace(&path, b"one").unwrap();
         replace(&path, b"two").unwrap();
         assert_eq!(read(&path).unwrap().as_deref(), Some(b"two".as_slice()));
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(read(&directory.path().join("none")).unwrap(), None);
+        remove(&path).unwrap();
+        assert_eq!(read(&path).unwrap(), None);
+        remove(&path).unwrap();
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("record.json");
+        std::fs::create_dir(&path).unwrap();
+        replace(&path, b"{}").unwrap_err();
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn writers_of_one_file_do_not_disturb_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("record.json");
+        let contents = [vec![b'a'; 10_000], vec![b'b'; 20_000]];
+        replace(&path, &contents[0]).unwrap();
+        std::thread::scope(|scope| {
+            for bytes in &contents {
+                scope.spawn(|| (0..200).for_each(|_| replace(&path, bytes).unwrap()));
+            }
+            for _ in 0..2000 {
+                let found = read(&path).unwrap();
+                assert!(found.is_some_and(|bytes| contents.contains(&bytes)), "half a file");
+            }
+        });
+        let names = std::fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(names, 1, "nothing is left of them");
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //!
 //! Never trusts a pid file: a pid alone says nothing, a pid with its start time names one process for ever.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::str::SplitWhitespace;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
@@ -26,6 +28,16 @@ pub(crate) struct Process {
 /// PF_EXITING of the kernel: the process was ended, and may still look alive while its memory is given back.
 const EXITING: u64 = 0x4;
 
+/// The fields of a `stat` file from the state on. The command name before them may hold blanks and parentheses: they start
+/// after the last one.
+fn fields(stat: &str) -> Option<SplitWhitespace<'_>> {
+    Some(stat.rsplit_once(')')?.1.split_whitespace())
+}
+
+fn state(stat: &str) -> Option<char> {
+    fields(stat)?.next()?.chars().next()
+}
+
 impl Process {
     /// The process with this pid; none when there is none or only its remains are left.
     pub(crate) fn find(pid: i32) -> Option<Process> {
@@ -34,12 +46,10 @@ impl Process {
 
     fn read(pid: i32) -> Option<Process> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The command name may hold blanks and parentheses: fields start after the last one.
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-        let state = fields.next()?.chars().next()?;
+        let mut fields = fields(&stat)?.skip(1);
         let flags: u64 = fields.nth(5)?.parse().ok()?;
         let started = fields.nth(12)?.parse().ok()?;
-        let state = if flags & EXITING == 0 { state } else { 'X' };
+        let state = if flags & EXITING == 0 { state(&stat)? } else { 'X' };
         Some(Process { pid, started, state })
     }
 
@@ -48,9 +58,67 @@ impl Process {
         Process::find(self.pid).is_some_and(|now| now.started == self.started)
     }
 
+    /// Whether it has been killed, and something of it is left.
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+
     /// Whether it was stopped by a signal or a debugger: it will not answer until continued.
     pub(crate) fn is_frozen(&self) -> bool {
         Process::find(self.pid).is_some_and(|now| matches!(now.state, 'T' | 't'))
+    }
+
+    /// Whether a part of it waits in the kernel for a device, or a debugger holds it: a signal cannot end it now.
+    pub(crate) fn is_uninterruptible(&self) -> bool {
+        self.threads().contains(&'D') || self.threads().contains(&'t')
+    }
+
+    /// Whether one of its threads is left, although the process may be a zombie.
+    pub(crate) fn has_threads(&self) -> bool {
+        self.threads().iter().any(|state| !matches!(state, 'Z' | 'X' | 'x'))
+    }
+
+    /// The states of the threads of this very process.
+    fn threads(&self) -> Vec<char> {
+        if Process::read(self.pid).is_none_or(|now| now.started != self.started) {
+            return Vec::new();
+        }
+        let stats = self
+            .tasks()
+            .into_iter()
+            .filter_map(|task| std::fs::read_to_string(task.join("stat")).ok());
+        stats.filter_map(|stat| state(&stat)).collect()
+    }
+
+    /// The inodes of its sockets.
+    pub(crate) fn sockets(&self) -> BTreeSet<u32> {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.pid));
+        let targets = files.into_iter().flatten().flatten();
+        let inode = |target: PathBuf| {
+            target
+                .to_str()?
+                .strip_prefix("socket:[")?
+                .strip_suffix(']')?
+                .parse()
+                .ok()
+        };
+        targets
+            .filter_map(|file| inode(std::fs::read_link(file.path()).ok()?))
+            .collect()
+    }
+
+    fn tasks(&self) -> Vec<PathBuf> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid));
+        tasks.into_iter().flatten().flatten().map(|task| task.path()).collect()
+    }
+
+    /// Where the kernel tells of this process. Of one that was killed only the threads that are left say where they work.
+    fn places(&self) -> Vec<PathBuf> {
+        if self.is_ending() {
+            self.tasks()
+        } else {
+            vec![PathBuf::from(format!("/proc/{}", self.pid))]
+        }
     }
 
     /// Sends a signal; a process that is gone already is no error.
@@ -107,11 +175,21 @@ pub(crate) fn working_in(directory: &Path, executables: &[&str]) -> Vec<Process>
     let Some(directory) = identity(directory) else {
         return Vec::new();
     };
-    pids()
-        .filter(|pid| identity(&PathBuf::from(format!("/proc/{pid}/cwd"))) == Some(directory))
-        .filter(|pid| link(*pid, "exe").is_some_and(|exe| has_base_name(&exe, executables)))
-        .filter_map(Process::find)
+    let works_there = |place: &PathBuf| {
+        identity(&place.join("cwd")) == Some(directory)
+            && std::fs::read_link(place.join("exe")).is_ok_and(|exe| has_base_name(&exe, executables))
+    };
+    let processes = pids().filter_map(Process::read);
+    processes
+        .filter(|process| process.places().iter().any(works_there))
         .collect()
+}
+
+/// Names this run of the kernel: another one after every boot.
+pub(crate) fn boot() -> Result<String> {
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    let id = std::fs::read_to_string(path).map_err(|error| Error::file("cannot read", path, error))?;
+    Ok(id.trim_end().to_owned())
 }
 
 /// The first process with this name (at most 15 characters).
@@ -121,13 +199,14 @@ pub(crate) fn named(name: &str) -> Option<Process> {
     pids().filter(has_name).find_map(Process::find)
 }
 
+/// A process that lives in the network namespace with this inode.
+pub(crate) fn in_network(inode: u64) -> Option<i32> {
+    pids().find(|pid| std::fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|it| it.ino() == inode))
+}
+
 fn pids() -> impl Iterator<Item = i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten();
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-}
-
-fn link(pid: i32, name: &str) -> Option<PathBuf> {
-    std::fs::read_link(format!("/proc/{pid}/{name}")).ok()
 }
 
 fn has_base_name(exe: &Path, names: &[&str]) -> bool {
@@ -170,11 +249,13 @@ mod tests {
             Ok(process.is_frozen().then_some(()))
         })
         .unwrap();
+        assert!(process.has_threads());
         process.signal(Signal::SIGKILL).unwrap();
         soon.poll("end", Duration::from_millis(5), || {
             Ok((!process.is_alive()).then_some(()))
         })
         .unwrap();
+        assert!(!process.has_threads(), "its parent has not asked for it yet");
         child.wait().unwrap();
     }
 

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::acts;
 use crate::health::View;
 use crate::lab::Node;
-use crate::timeline;
+use crate::timeline::{self, Mark};
 use crate::witness::{Sample, moments_with_two};
-use crate::writer::{Acknowledged, Key, longest_gap};
+use crate::writer::longest_gap;
 
 pub(crate) type Check = (&'static str, fn() -> bool);
 
@@ -20,19 +21,16 @@ pub(crate) const CHECKS: &[Check] = &[
     ("nobody_is_accused_without_proof", nobody_is_accused_without_proof),
     ("a_log_line_becomes_an_entry", a_log_line_becomes_an_entry),
     ("the_state_of_the_cluster_is_read", the_state_of_the_cluster_is_read),
+    ("exit_reasons_are_found_in_a_log", exit_reasons_are_found_in_a_log),
+    ("every_act_has_a_name_of_its_own", every_act_has_a_name_of_its_own),
 ];
 
 fn millis(from: Instant, millis: u64) -> Instant {
     from + Duration::from_millis(millis)
 }
 
-fn acknowledged(began: Instant, at: &[u64]) -> Vec<Acknowledged> {
-    let key = Key { writer: 0, number: 0 };
-    let one = |at: &u64| Acknowledged {
-        key,
-        at: millis(began, *at),
-    };
-    at.iter().map(one).collect()
+fn acknowledged(began: Instant, at: &[u64]) -> Vec<Instant> {
+    at.iter().map(|at| millis(began, *at)).collect()
 }
 
 fn a_gap_lies_between_two_acknowledgements() -> bool {
@@ -111,12 +109,37 @@ fn the_state_of_the_cluster_is_read() -> bool {
         <clone id="db-clone"><resource id="db" role="Promoted"><node name="n1"/></resource>
         <resource id="db" role="Unpromoted"><node name="n3"/></resource></clone></resources>
         <node_attributes><node name="n2"/></node_attributes>
-        <failures><failure op_key="db_monitor_1000"/></failures></pacemaker-result>"#;
+        <failures><failure op_key="db_monitor_1000" node="n3" exitreason="held"/></failures></pacemaker-result>"#;
     let [one, _, three] = Node::ALL;
     let view = View::parse(xml).unwrap_or_default();
     view.online == [one]
         && view.promoted == [one]
         && view.unpromoted == [three]
         && view.address == [one]
-        && view.trouble.is_some_and(|trouble| trouble.contains("db_monitor_1000"))
+        && view.failures.len() == 1
+        && view.failures[0].to_string() == "db_monitor_1000 on n3: held"
+}
+
+fn exit_reasons_are_found_in_a_log() -> bool {
+    let mark = Mark {
+        instant: Instant::now(),
+        day_time: time::macros::datetime!(2026-11-21 13:45:22 UTC),
+    };
+    let line = |clock: &str, reason: &str| {
+        format!(
+            "Nov 21 {clock} n1 pacemaker-execd     [125] (log_op_output) \tinfo: db_monitor_2000[454] error output \
+             [ ocf-exit-reason:{reason} ]\n"
+        )
+    };
+    let log = line("13:45:21.948", "before") + &line("13:45:23.948", "the server is full") + "another line\n";
+    timeline::exit_reasons(&log, mark) == ["the server is full"]
+}
+
+fn every_act_has_a_name_of_its_own() -> bool {
+    let plain = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let names: Vec<&str> = acts::all().map(|act| act.name).collect();
+    let different: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+    different.len() == names.len()
+        && names.iter().all(|name| plain(name))
+        && acts::DEMO.iter().all(|name| different.contains(name))
 }

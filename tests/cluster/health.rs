@@ -2,20 +2,23 @@
 //!
 //! An error says what is missing.
 
+use std::fmt;
+
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use crate::family::{ACKNOWLEDGING, CLOSED, Family, WAITS};
 use crate::lab::{Lab, Node, Result};
 use crate::sql::{self, Account};
 
 /// The primary of a cluster in which nothing is missing.
-pub(crate) fn whole(lab: &Lab, account: &Account) -> Result<Node> {
-    let primary = servers(lab, account)?;
+pub(crate) fn whole(lab: &Lab) -> Result<Node> {
+    let primary = servers(lab)?;
     let view = View::of(lab)?;
-    if let Some(trouble) = &view.trouble {
-        return Err(trouble.clone());
+    if let Some(failure) = view.failures.first() {
+        return Err(format!("Pacemaker remembers a failure: {failure}"));
     }
     for node in Node::ALL {
         if !view.online.contains(&node) {
@@ -38,12 +41,13 @@ pub(crate) fn whole(lab: &Lab, account: &Account) -> Result<Node> {
 }
 
 /// What the servers say, and the one behind the address, without a question to Pacemaker. Returns the primary.
-pub(crate) fn servers(lab: &Lab, account: &Account) -> Result<Node> {
+pub(crate) fn servers(lab: &Lab) -> Result<Node> {
+    let family = lab.family();
     let mut primary = None;
     let mut replicas = Vec::new();
     for node in Node::ALL {
-        let mut connection = sql::visit(lab, node, account)?;
-        let read_only: u8 = sql::ask(&mut connection, node, "SELECT @@GLOBAL.read_only")?;
+        let mut connection = sql::visit(lab, node, &Account::administrator())?;
+        let read_only: u8 = sql::ask(&mut connection, node, CLOSED.of(family))?;
         if read_only == 1 {
             replicas.push((node, connection));
         } else if let Some((other, _)) = primary.replace((node, connection)) {
@@ -52,11 +56,13 @@ pub(crate) fn servers(lab: &Lab, account: &Account) -> Result<Node> {
     }
     let (primary, mut connection) = primary.ok_or("no server is writable")?;
     for (node, connection) in &mut replicas {
-        require_following(*node, connection, primary)?;
+        require_following(family, *node, connection, primary)?;
     }
-    let clients = "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS \
-                   WHERE VARIABLE_NAME = 'Rpl_semi_sync_master_clients'";
-    let clients: u64 = sql::ask(&mut connection, primary, clients)?;
+    let waits: u8 = sql::ask(&mut connection, primary, WAITS.of(family))?;
+    if waits != 1 {
+        return Err(format!("commits on {primary} wait for no replica"));
+    }
+    let clients: u64 = sql::ask(&mut connection, primary, ACKNOWLEDGING.of(family))?;
     if clients < replicas.len() as u64 {
         return Err(format!("only {clients} replicas of {primary} acknowledge"));
     }
@@ -67,21 +73,25 @@ pub(crate) fn servers(lab: &Lab, account: &Account) -> Result<Node> {
     Ok(primary)
 }
 
-fn require_following(node: Node, connection: &mut Conn, primary: Node) -> Result<()> {
+/// Whether this node replicates from that primary.
+pub(crate) fn follows(lab: &Lab, node: Node, primary: Node) -> Result<()> {
+    let mut connection = sql::visit(lab, node, &Account::administrator())?;
+    require_following(lab.family(), node, &mut connection, primary)
+}
+
+fn require_following(family: Family, node: Node, connection: &mut Conn, primary: Node) -> Result<()> {
     let row: Option<Row> = connection
         .query_first("SHOW REPLICA STATUS")
         .map_err(|error| format!("{node}: {error}"))?;
     let row = row.ok_or_else(|| format!("{node} follows nobody"))?;
-    let text = |column: &str| row.get::<String, _>(column).unwrap_or_default();
-    let source = text("Master_Host");
-    let threads = (text("Slave_IO_Running"), text("Slave_SQL_Running"));
-    if source != primary.to_string() {
-        return Err(format!("{node} follows {source}, not {primary}"));
+    let replication = family.replication(&row);
+    if replication.source != primary.to_string() {
+        return Err(format!("{node} follows {}, not {primary}", replication.source));
     }
-    if threads != ("Yes".to_owned(), "Yes".to_owned()) {
+    if replication.receiver != "Yes" || replication.applier != "Yes" {
         return Err(format!(
             "{node} does not replicate: receiver {}, applier {}",
-            threads.0, threads.1
+            replication.receiver, replication.applier
         ));
     }
     Ok(())
@@ -104,12 +114,27 @@ pub(crate) struct View {
     pub(crate) promoted: Vec<Node>,
     pub(crate) unpromoted: Vec<Node>,
     pub(crate) address: Vec<Node>,
-    /// A failure that Pacemaker still remembers, and that would influence its next decision.
-    pub(crate) trouble: Option<String>,
+    /// What Pacemaker still remembers, and what would influence its next decision.
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// A failed or degraded action.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) node: Option<Node>,
+    pub(crate) operation: String,
+    pub(crate) reason: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = self.node.map_or_else(|| "?".to_owned(), |node| node.to_string());
+        write!(f, "{} on {node}: {}", self.operation, self.reason)
+    }
 }
 
 impl View {
-    fn of(lab: &Lab) -> Result<View> {
+    pub(crate) fn of(lab: &Lab) -> Result<View> {
         View::parse(&lab.exec_anywhere(&["crm_mon", "--output-as=xml"])?)
     }
 
@@ -135,7 +160,11 @@ impl View {
                 }
                 "resource" => resource = (text("id"), text("role")),
                 "node" if section == "resources" => view.runs(&resource, Node::named(&text("name"))),
-                "failure" => view.trouble = Some(format!("Pacemaker remembers a failure: {}", text("op_key"))),
+                "failure" => view.failures.push(Failure {
+                    node: Node::named(&text("node")),
+                    operation: text("op_key"),
+                    reason: text("exitreason"),
+                }),
                 _ => {}
             }
         }

@@ -21,6 +21,24 @@ const QUESTIONS: &[Question] = &[
         answer: "<resource-agent name=\"fence_baton\"",
     },
     Question {
+        claim: "pacemaker_has_the_options_of_a_fencing_device_validated",
+        command: &[
+            "sh",
+            "-c",
+            "stonith_admin --validate --agent fence_baton --option backend=docker && echo accepted",
+        ],
+        answer: "accepted",
+    },
+    Question {
+        claim: "pacemaker_is_told_that_the_options_of_a_fencing_device_are_wrong",
+        command: &[
+            "sh",
+            "-c",
+            "stonith_admin --validate --agent fence_baton --option backend=steam || echo refused",
+        ],
+        answer: "refused",
+    },
+    Question {
         claim: "pacemaker_reads_the_metadata_of_the_database_agent",
         command: &["crm_resource", "--show-metadata", "ocf:baton:mysql"],
         answer: "<resource-agent name=\"mysql\"",

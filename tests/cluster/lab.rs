@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use crate::family::Family;
 use crate::screen::Screen;
 
 /// An error is a sentence for a person: nothing here acts on its kind.
@@ -47,11 +48,16 @@ impl fmt::Debug for Node {
 }
 
 /// What the host does to a node.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     Kill,
     Freeze,
+    /// An orderly end, of which nothing is left to be repaired.
+    ShutDown,
     PowerOff,
+    PowerOn,
+    /// The node's network is gone; the node lives on until it is fenced.
+    Cut,
 }
 
 impl Fault {
@@ -59,14 +65,30 @@ impl Fault {
         match self {
             Fault::Kill => "kill",
             Fault::Freeze => "freeze",
+            Fault::ShutDown => "shutdown",
             Fault::PowerOff => "poweroff",
+            Fault::PowerOn => "poweron",
+            Fault::Cut => "cut",
+        }
+    }
+
+    pub(crate) fn describe(self, node: Node) -> String {
+        match self {
+            Fault::Kill => format!("SIGKILL to the server of {node}"),
+            Fault::Freeze => format!("SIGSTOP to the server of {node}"),
+            Fault::ShutDown => format!("{node} shuts down"),
+            Fault::PowerOff => format!("power of {node} cut"),
+            Fault::PowerOn => format!("power of {node} on"),
+            Fault::Cut => format!("network of {node} cut"),
         }
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Lab {
     root: PathBuf,
     name: String,
+    family: Family,
     /// The first three numbers of every address.
     network: String,
 }
@@ -76,14 +98,19 @@ impl Lab {
     /// Lines of a failed command that are worth showing.
     const TAIL: usize = 15;
 
-    /// The lab that `LAB_NAME` and `LAB_SUBNET` mean, as they do for `vagrant/lab`.
+    /// The lab that `LAB_NAME`, `LAB_SUBNET` and `LAB_FLAVOUR` mean, as they do for `vagrant/lab`.
     pub(crate) fn from_environment() -> Lab {
         let subnet = variable("LAB_SUBNET").unwrap_or_else(|| "10.86.0.0/24".to_owned());
         Lab {
             root: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
             name: variable("LAB_NAME").unwrap_or_else(|| "baton".to_owned()),
+            family: Family::of_flavour(&variable("LAB_FLAVOUR").unwrap_or_default()),
             network: subnet.trim_end_matches(".0/24").to_owned(),
         }
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.family
     }
 
     pub(crate) fn address(&self, node: Node) -> String {
@@ -93,6 +120,11 @@ impl Lab {
     /// The address that clients use.
     pub(crate) fn floating_address(&self) -> String {
         format!("{}.100", self.network)
+    }
+
+    /// The same in IPv6. Nobody has it but an act that asks for it.
+    pub(crate) fn floating_address6(&self) -> String {
+        format!("fd00:{}::100", self.network.replace('.', ":"))
     }
 
     /// A new lab with the staged build and the example's configuration. A former one is removed.
@@ -111,12 +143,13 @@ impl Lab {
         Ok(())
     }
 
-    /// The example is written for the default lab.
+    /// The example is written for the default lab. Failures expire sooner here: every act waits for that.
     fn localise(&self, example: &str) -> String {
         let plugs = format!(":{}-n", self.name);
         example
             .replace(":baton-n", &plugs)
             .replace("10.86.0.100", &self.floating_address())
+            .replace("failure-timeout=10s", "failure-timeout=3s")
     }
 
     pub(crate) fn down(&self) -> Result<()> {
@@ -125,6 +158,12 @@ impl Lab {
 
     pub(crate) fn inject(&self, fault: Fault, node: Node) -> Result<()> {
         self.command(&[fault.command(), &node.to_string()]).map(drop)
+    }
+
+    /// Rebuilds a node's data from those of another one.
+    pub(crate) fn reseed(&self, node: Node, from: Node) -> Result<()> {
+        self.command(&["reseed", &node.to_string(), &from.to_string()])
+            .map(drop)
     }
 
     /// Logs and CIB of all nodes.
@@ -141,16 +180,39 @@ impl Lab {
     }
 
     pub(crate) fn exec(&self, node: Node, command: &[&str]) -> Result<String> {
-        let container = format!("{}-{node}", self.name);
         let mut docker = program("docker", 30);
-        docker.arg("exec").arg(container).args(command);
+        docker.arg("exec").arg(self.container(node)).args(command);
         output(docker)
+    }
+
+    /// A connection from inside a node to something that it can reach, as a program whose input and output it is.
+    pub(crate) fn tunnel(&self, node: Node, target: &str) -> Result<Child> {
+        let mut docker = program("docker", 300);
+        docker
+            .args(["exec", "--interactive", &self.container(node), "socat", "-", target])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        docker
+            .spawn()
+            .map_err(|error| format!("cannot connect inside {node}: {error}"))
+    }
+
+    fn container(&self, node: Node) -> String {
+        format!("{}-{node}", self.name)
     }
 
     /// Runs a command in the first node where it succeeds.
     pub(crate) fn exec_anywhere(&self, command: &[&str]) -> Result<String> {
+        let [first, ..] = Node::ALL;
+        self.exec_from(first, command)
+    }
+
+    /// The same, and asks this node first. What changes the configuration begins where the cluster is: a node that boots
+    /// takes the change as well, and forgets it when it joins.
+    pub(crate) fn exec_from(&self, first: Node, command: &[&str]) -> Result<String> {
         let mut problem = String::new();
-        for node in Node::ALL {
+        for node in [first, first.next(), first.next().next()] {
             match self.exec(node, command) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => problem = error,

@@ -1,16 +1,26 @@
-//! A real cluster in the lab, real servers, real fencing, clients that write all the time, and a fault.
+//! A real cluster in the lab, real servers, real fencing, clients that write all the time, and faults.
 //!
-//! Without an argument, or with names of acts, every act is a test. `demo` tells the story of each instead.
-//! Needs Docker and a staged build: `tests/setup`, `make stage`.
+//! Without an argument, or with names of acts, every act is a test. `demo` tells the story of each instead, and `soak`
+//! plays them in random order for as long as one likes. Needs Docker and a staged build: `tests/setup`, `make stage`.
 
 mod acts;
+mod arguments;
 mod checks;
+mod console;
+mod expect;
+mod family;
 mod health;
 mod installed;
+mod ipv6;
 mod lab;
+mod play;
 mod report;
 mod screen;
+mod script;
+mod sessions;
+mod soak;
 mod sql;
+mod stage;
 mod timeline;
 mod verify;
 mod witness;
@@ -19,29 +29,16 @@ mod writer;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use acts::{Act, Stage};
+use acts::Act;
+use arguments::{Arguments, Purpose, USAGE};
 use checks::CHECKS;
 use lab::{Lab, Result};
 use report::Report;
 use screen::{Colour, Screen};
-
-const USAGE: &str = "usage: cluster [demo] [--keep] [--reuse] [--repeat N] [ACT...]
-acts: server-killed, power-off, switchover, server-frozen (default: all)
-  demo        show every act as it goes, with its timeline
-  --keep      leave the lab running at the end (or KEEP=1)
-  --reuse     play in the lab that runs already, as it is configured
-  --repeat N  play everything N times and print medians";
-
-struct Arguments {
-    demo: bool,
-    keep: bool,
-    reuse: bool,
-    repeat: usize,
-    acts: Vec<Act>,
-}
+use stage::Stage;
 
 fn main() -> ExitCode {
-    let arguments = match parse(std::env::args().skip(1)) {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(problem) => {
             Screen::new(false).say(&format!("{problem}\n{USAGE}"));
@@ -49,13 +46,20 @@ fn main() -> ExitCode {
         }
     };
     let lab = Lab::from_environment();
-    let screen = Screen::new(arguments.demo);
-    let well = if arguments.demo {
-        demo(&screen, &lab, &arguments)
-    } else {
-        test(&screen, &lab, &arguments)
+    let screen = Screen::new(arguments.purpose != Purpose::Test);
+    let (well, keep) = match arguments.purpose {
+        Purpose::Test => (test(&screen, &lab, &arguments), arguments.keep),
+        Purpose::Demo => (demo(&screen, &lab, &arguments), arguments.keep),
+        Purpose::List => {
+            list(&screen, &arguments);
+            return ExitCode::SUCCESS;
+        }
+        Purpose::Soak { faults, seed } => {
+            let well = soak::run(&screen, &lab, &arguments, faults, seed);
+            (well, arguments.keep || !well)
+        }
     };
-    if arguments.keep {
+    if keep {
         screen.say("the lab is kept: `vagrant/lab status` shows it, `vagrant/lab down` removes it");
     } else {
         screen.step("removing the lab");
@@ -67,42 +71,10 @@ fn main() -> ExitCode {
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn parse(words: impl Iterator<Item = String>) -> Result<Arguments> {
-    let mut arguments = Arguments {
-        demo: false,
-        keep: lab::wants_to_keep(),
-        reuse: false,
-        repeat: 1,
-        acts: Vec::new(),
-    };
-    let mut words = words.peekable();
-    arguments.demo = words.next_if(|word| word == "demo").is_some();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--keep" => arguments.keep = true,
-            "--reuse" => arguments.reuse = true,
-            "--repeat" => {
-                let times = words.next().and_then(|times| times.parse().ok());
-                arguments.repeat = times.filter(|times| *times > 0).ok_or("--repeat needs a number")?;
-            }
-            // What `cargo test` may pass to every test program.
-            "--nocapture" | "--quiet" | "--test-threads=1" => {}
-            name => arguments
-                .acts
-                .push(Act::named(name).ok_or_else(|| format!("unknown: {name}"))?),
-        }
+fn list(screen: &Screen, arguments: &Arguments) {
+    for act in arguments.programme() {
+        screen.say(&format!("{:<36} within {:>2} s  {}", act.name, act.bound, act.story));
     }
-    Ok(arguments)
-}
-
-/// The wanted acts, as often as they are wanted.
-fn programme(arguments: &Arguments) -> impl Iterator<Item = Act> + '_ {
-    let acts: &[Act] = if arguments.acts.is_empty() {
-        &Act::ALL
-    } else {
-        &arguments.acts
-    };
-    (0..arguments.repeat).flat_map(|_| acts.iter().copied())
 }
 
 fn demo(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
@@ -122,6 +94,7 @@ fn demo(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
     played.is_ok() && reports.iter().all(|report| report.broken().is_empty())
 }
 
+/// A lab to begin with.
 fn open<'a>(screen: &'a Screen, lab: &'a Lab, arguments: &Arguments) -> Result<Stage<'a>> {
     if arguments.reuse {
         Stage::find(screen, lab)
@@ -132,20 +105,21 @@ fn open<'a>(screen: &'a Screen, lab: &'a Lab, arguments: &Arguments) -> Result<S
 
 fn play_all(screen: &Screen, lab: &Lab, arguments: &Arguments, reports: &mut Vec<Report>) -> Result<()> {
     let mut stage = open(screen, lab, arguments)?;
-    for act in programme(arguments) {
-        for report in stage.play(act)? {
-            report.show(screen);
-            reports.push(report);
-        }
+    for act in arguments.programme() {
+        let report = stage.play(act)?;
+        report.show(screen);
+        reports.push(report);
     }
     Ok(())
 }
 
 fn test(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
     let began = Instant::now();
+    let programme = arguments.programme();
     // Whoever names acts wants those.
-    let checks = if arguments.acts.is_empty() { CHECKS } else { &[] };
-    let mut tests = checks.len() + programme(arguments).count();
+    let all = arguments.acts.is_empty();
+    let checks = if all { CHECKS } else { &[] };
+    let mut tests = checks.len() + programme.len();
     screen.say(&format!(
         "\nrunning {tests} tests, and what a cluster says of what is installed"
     ));
@@ -161,11 +135,11 @@ fn test(screen: &Screen, lab: &Lab, arguments: &Arguments) -> bool {
     } else {
         None
     };
-    for act in programme(arguments) {
+    for act in programme {
         let well = test_act(screen, lab, &mut stage, act, &mut reports);
         failed += usize::from(!well);
     }
-    if arguments.acts.is_empty() {
+    if all {
         for (claim, problem) in installed::ask(lab) {
             screen.say(&format!("test {claim} ... {}", verdict(screen, problem.is_none())));
             tests += 1;
@@ -198,49 +172,39 @@ fn test_act<'a>(
     screen: &'a Screen,
     lab: &'a Lab,
     stage: &mut Option<Stage<'a>>,
-    act: Act,
+    act: &'static Act,
     reports: &mut Vec<Report>,
 ) -> bool {
     let played = play_on(screen, lab, stage, act);
-    let problems: Vec<String> = match &played {
-        Ok(played) => {
-            let slow = played.iter().filter_map(Report::slow);
-            played.iter().flat_map(Report::broken).chain(slow).collect()
-        }
-        Err(problem) => vec![problem.clone()],
-    };
-    let well = problems.is_empty();
-    let name = act.name().replace('-', "_");
+    let well = played.as_ref().is_ok_and(|report| report.faults().is_empty());
+    let name = act.name.replace('-', "_");
     screen.say(&format!("test {name} ... {}", verdict(screen, well)));
-    let played = played.unwrap_or_default();
-    for report in &played {
-        if well {
-            screen.say(&format!("  {}", report.summary()));
-        } else {
-            report.show(screen);
-        }
+    match &played {
+        Ok(report) if well => screen.say(&format!("  {}", report.summary())),
+        Ok(report) => report.show(screen),
+        Err(problem) => screen.say(&format!("  {problem}")),
     }
     if !well {
         // What is broken must not break the next act.
         *stage = None;
-        if played.is_empty() {
-            screen.say(&format!("  {}", problems.join("\n  ")));
-        }
         keep_logs(screen, lab, act);
     }
     reports.extend(played);
     well
 }
 
-fn play_on<'a>(screen: &'a Screen, lab: &'a Lab, stage: &mut Option<Stage<'a>>, act: Act) -> Result<Vec<Report>> {
-    if stage.is_none() {
-        *stage = Some(Stage::set(screen, lab)?);
-    }
-    stage.as_mut().map_or_else(|| Ok(Vec::new()), |stage| stage.play(act))
+fn play_on<'a>(screen: &'a Screen, lab: &'a Lab, stage: &mut Option<Stage<'a>>, act: &'static Act) -> Result<Report> {
+    let mut open = match stage.take() {
+        Some(open) => open,
+        None => Stage::set(screen, lab)?,
+    };
+    let report = open.play(act);
+    *stage = Some(open);
+    report
 }
 
-fn keep_logs(screen: &Screen, lab: &Lab, act: Act) {
-    let logs = lab.directory_for_logs(act.name());
+fn keep_logs(screen: &Screen, lab: &Lab, act: &Act) {
+    let logs = lab.directory_for_logs(act.name);
     match lab.pull(&logs) {
         Ok(()) => screen.say(&format!("  logs are in {}", logs.display())),
         Err(problem) => screen.say(&format!("  no logs: {problem}")),

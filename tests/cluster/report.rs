@@ -1,27 +1,28 @@
-//! What is told of an act: its timeline, one line that sums it up, and a table of all.
+//! What is told of an act: its timeline, one line that sums it up, and tables of all.
 
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::acts::Act;
+use crate::acts::{self, Act};
 use crate::lab::Node;
 use crate::screen::{Colour, Screen};
 use crate::timeline::Entry;
 use crate::verify::Verdict;
 
-/// One change of the primary.
+/// How an act went.
 pub(crate) struct Report {
-    pub(crate) act: Act,
-    pub(crate) title: String,
+    pub(crate) act: &'static Act,
     pub(crate) began: OffsetDateTime,
+    /// In all, with what must be waited for before and after.
+    pub(crate) took: Duration,
     pub(crate) gap: Option<Duration>,
     pub(crate) acknowledged: usize,
     /// None if it could not be found out.
     pub(crate) verdict: Option<Verdict>,
     pub(crate) two_writable: usize,
-    pub(crate) old: Node,
-    pub(crate) new: Option<Node>,
+    /// Everybody who was primary, in order.
+    pub(crate) reign: Vec<Node>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) problems: Vec<String>,
 }
@@ -47,33 +48,38 @@ impl Report {
 
     /// Too long a gap.
     pub(crate) fn slow(&self) -> Option<String> {
-        let gap = self.gap.filter(|gap| *gap > self.act.bound())?;
+        let bound = Duration::from_secs(self.act.bound);
+        let gap = self.gap.filter(|gap| *gap > bound)?;
         Some(format!(
             "clients could not write for {}, more than {}",
             millis(gap),
-            millis(self.act.bound())
+            millis(bound)
         ))
+    }
+
+    /// All that is wrong.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        self.broken().into_iter().chain(self.slow()).collect()
     }
 
     pub(crate) fn summary(&self) -> String {
         format!(
             "{}: longest gap seen by the client {}, acknowledged writes {}, lost writes {}, moments with two writable \
-             servers {}, old primary {}, new primary {}",
-            self.act.name(),
+             servers {}, primary {}, {:.1} s in all",
+            self.act.name,
             self.gap.map_or_else(|| "unknown".to_owned(), millis),
             self.acknowledged,
             self.lost(),
             self.two_writable,
-            self.old,
-            self.new_primary(),
+            self.reign(),
+            self.took.as_secs_f64(),
         )
     }
 
     /// The timeline, and what went wrong.
     pub(crate) fn show(&self, screen: &Screen) {
         screen.say("");
-        screen.say(&screen.paint(Colour::Bold, &format!("{}: {}", self.act.name(), self.title)));
-        screen.say(&self.line(self.began, None, "injected", &self.title));
+        screen.say(&screen.paint(Colour::Bold, &format!("{}: {}", self.act.name, self.act.story)));
         for entry in &self.entries {
             let line = self.line(entry.at, entry.node, entry.phase, &entry.what);
             let colour = if entry.node.is_none() {
@@ -83,7 +89,7 @@ impl Report {
             };
             screen.say(&screen.paint(colour, &line));
         }
-        for problem in self.broken().iter().chain(self.slow().iter()) {
+        for problem in self.faults() {
             screen.say(&screen.paint(Colour::Red, &format!("  {problem}")));
         }
         screen.say(&self.summary());
@@ -103,8 +109,9 @@ impl Report {
             .map_or_else(|| "unknown".to_owned(), |verdict| verdict.lost.to_string())
     }
 
-    fn new_primary(&self) -> String {
-        self.new.map_or_else(|| "none".to_owned(), |node| node.to_string())
+    fn reign(&self) -> String {
+        let nodes: Vec<String> = self.reign.iter().map(Node::to_string).collect();
+        nodes.join(" > ")
     }
 }
 
@@ -112,7 +119,7 @@ impl Report {
 pub(crate) fn table(screen: &Screen, reports: &[Report]) {
     let row = |cells: [&str; 7]| {
         let [act, gap, acknowledged, lost, two, primary, verdict] = cells;
-        format!("{act:<14} {gap:>11} {acknowledged:>13} {lost:>5} {two:>13}  {primary:<10} {verdict}")
+        format!("{act:<32} {gap:>11} {acknowledged:>13} {lost:>5} {two:>13}  {primary:<14} {verdict}")
     };
     screen.say("");
     let head = row([
@@ -132,12 +139,12 @@ pub(crate) fn table(screen: &Screen, reports: &[Report]) {
             screen.paint(Colour::Red, "BROKEN")
         };
         screen.say(&row([
-            report.act.name(),
+            report.act.name,
             &report.gap.map_or_else(|| "unknown".to_owned(), millis),
             &report.acknowledged.to_string(),
             &report.lost(),
             &report.two_writable.to_string(),
-            &format!("{} -> {}", report.old, report.new_primary()),
+            &report.reign(),
             &verdict,
         ]));
     }
@@ -146,18 +153,18 @@ pub(crate) fn table(screen: &Screen, reports: &[Report]) {
 /// The median gap of every act that was played, when acts are repeated.
 pub(crate) fn medians(screen: &Screen, reports: &[Report]) {
     screen.say("");
-    for act in Act::ALL {
+    for act in acts::all() {
         let mut gaps: Vec<Duration> = reports
             .iter()
-            .filter(|report| report.act == act)
+            .filter(|report| report.act.name == act.name)
             .filter_map(|report| report.gap)
             .collect();
         gaps.sort();
-        if let (Some(best), Some(worst)) = (gaps.first(), gaps.last()) {
+        if let (Some(best), Some(median), Some(worst)) = (gaps.first(), median(&gaps), gaps.last()) {
             screen.say(&format!(
-                "{:<14} median gap {:>8} of {}, from {} to {}",
-                act.name(),
-                millis(median(&gaps)),
+                "{:<32} median gap {:>8} of {}, from {} to {}",
+                act.name,
+                millis(median),
                 gaps.len(),
                 millis(*best),
                 millis(*worst)
@@ -166,14 +173,10 @@ pub(crate) fn medians(screen: &Screen, reports: &[Report]) {
     }
 }
 
-/// Of sorted values, at least one.
-fn median(sorted: &[Duration]) -> Duration {
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        (sorted[middle - 1] + sorted[middle]) / 2
-    }
+/// Of sorted values.
+pub(crate) fn median(sorted: &[Duration]) -> Option<Duration> {
+    let (lower, upper) = (sorted.len().checked_sub(1)? / 2, sorted.len() / 2);
+    Some((sorted[lower] + sorted[upper]) / 2)
 }
 
 pub(crate) fn millis(duration: Duration) -> String {

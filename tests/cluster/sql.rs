@@ -22,13 +22,12 @@ impl Account {
         }
     }
 
-    /// The one that may look at replication.
-    pub(crate) fn replica(lab: &Lab) -> Result<Account> {
-        let password = lab.exec_anywhere(&["cat", "/etc/baton/replication.password"])?;
-        Ok(Account {
-            user: "replica",
-            password: password.trim().to_owned(),
-        })
+    /// One that may do everything, from everywhere.
+    pub(crate) fn administrator() -> Account {
+        Account {
+            user: "root",
+            password: "administrator".to_owned(),
+        }
     }
 }
 
@@ -36,15 +35,19 @@ pub(crate) fn connect(address: &str, account: &Account, limit: Duration) -> mysq
     connect_within(address, account, limit, limit)
 }
 
-/// Waits up to `connect` for the connection, and up to `limit` for every answer.
+/// Waits up to `connect` for the connection, and up to `limit` for every answer. The address may name a port.
 pub(crate) fn connect_within(
     address: &str,
     account: &Account,
     connect: Duration,
     limit: Duration,
 ) -> mysql::Result<Conn> {
+    // An IPv6 address has several colons, and never a port here.
+    let named = address.split_once(':').filter(|(_, port)| !port.contains(':'));
+    let (host, port) = named.unwrap_or((address, "3306"));
     let options = OptsBuilder::new()
-        .ip_or_hostname(Some(address))
+        .ip_or_hostname(Some(host))
+        .tcp_port(port.parse().unwrap_or(3306))
         .user(Some(account.user))
         .pass(Some(&account.password))
         .prefer_socket(false)
@@ -68,4 +71,33 @@ pub(crate) fn ask<T: mysql::prelude::FromRow>(connection: &mut Conn, node: Node,
         .query_first(question)
         .map_err(|error| format!("{node}: {error}"))?
         .ok_or_else(|| format!("{node}: no answer to {question}"))
+}
+
+/// Carries out statements that are separated by semicolons, in one session.
+pub(crate) fn run(connection: &mut Conn, node: Node, statements: &str) -> Result<()> {
+    for statement in statements.split(';').map(str::trim).filter(|text| !text.is_empty()) {
+        connection
+            .query_drop(statement)
+            .map_err(|error| format!("{node}: {statement}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Makes the administrator's account on the primary, and so on all. Until it is there, `root` is asked.
+pub(crate) fn make_administrator(lab: &Lab) -> Result<()> {
+    let Account { user, password } = Account::administrator();
+    let statements =
+        format!("CREATE USER IF NOT EXISTS {user}@'%' IDENTIFIED BY '{password}'; GRANT ALL ON *.* TO {user}@'%'");
+    for node in Node::ALL {
+        let ask = |words: &str| {
+            lab.exec(
+                node,
+                &[lab.family().client(), "--skip-column-names", "--execute", words],
+            )
+        };
+        if ask("SELECT @@GLOBAL.read_only")?.trim() == "0" {
+            return ask(&statements).map(drop);
+        }
+    }
+    Err("no server is writable".to_owned())
 }

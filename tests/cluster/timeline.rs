@@ -64,10 +64,28 @@ const RULES: &[Rule] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) at: OffsetDateTime,
-    /// None for what the client saw.
+    /// None for what the client saw, and for what was done from outside.
     pub(crate) node: Option<Node>,
     pub(crate) phase: &'static str,
     pub(crate) what: String,
+}
+
+impl Entry {
+    pub(crate) fn of_client(mark: Mark, instant: Instant, what: &str) -> Entry {
+        Entry {
+            at: mark.time_of(instant),
+            node: None,
+            phase: "client",
+            what: what.to_owned(),
+        }
+    }
+
+    pub(crate) fn of_script(mark: Mark, instant: Instant, what: &str) -> Entry {
+        Entry {
+            phase: "script",
+            ..Entry::of_client(mark, instant, what)
+        }
+    }
 }
 
 /// The host's clocks at one instant, to tell the time of day of others.
@@ -136,6 +154,16 @@ pub(crate) fn read(line: &str, node: Node, year: i32) -> Option<Entry> {
         phase: rule.phase,
         what: format!("{}{rest}", rule.says),
     })
+}
+
+/// The reasons that agents gave since then, in a node's log.
+pub(crate) fn exit_reasons(log: &str, since: Mark) -> Vec<String> {
+    let year = since.day_time.year();
+    log.lines()
+        .filter_map(|line| Some((line, after(line, &["log_op_output", "ocf-exit-reason:"])?)))
+        .filter(|(line, _)| stamp(line, year).is_some_and(|at| at + CLOCK_STEP >= since.day_time))
+        .map(|(_, reason)| reason.trim_end_matches(" ]").to_owned())
+        .collect()
 }
 
 /// What follows the last of these words, which must all be there, in this order.

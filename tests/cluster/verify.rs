@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 
+use crate::family::POSITION;
 use crate::lab::{Lab, Node, Result};
 use crate::screen::Screen;
 use crate::sql::{self, Account};
-use crate::writer::{Acknowledged, Key, WRITERS};
-
-const CATCH_UP: Duration = Duration::from_secs(60);
+use crate::writer::{Acknowledged, IDENTITIES, Key};
 
 /// What was looked for, and not found.
 #[derive(Debug, Default)]
@@ -21,13 +20,16 @@ pub(crate) struct Verdict {
     pub(crate) missing: Vec<(Node, usize)>,
 }
 
-/// Compares what the writers from identity `first` on were told with what every node has, once the replicas have
-/// all that the primary has. Nobody may write meanwhile.
+/// Waits until the replicas have all that the primary has. Nobody may write meanwhile.
+pub(crate) fn catch_up(screen: &Screen, lab: &Lab, limit: Duration) -> Result<()> {
+    screen.wait("waiting until the replicas have caught up", limit, || {
+        positions_equal(lab, &Account::app())
+    })
+}
+
+/// Compares what the writers from identity `first` on were told with what every node has.
 pub(crate) fn verify(screen: &Screen, lab: &Lab, first: u32, acknowledged: &[Acknowledged]) -> Result<Verdict> {
     let account = Account::app();
-    screen.wait("waiting until the replicas have caught up", CATCH_UP, || {
-        positions_equal(lab, &account)
-    })?;
     screen.step("looking for every acknowledged write on every node");
     let mut lost = HashSet::new();
     let mut missing = Vec::new();
@@ -49,12 +51,14 @@ pub(crate) fn verify(screen: &Screen, lab: &Lab, first: u32, acknowledged: &[Ack
     })
 }
 
-/// Every server writes what it applies to a binary log of its own, so equal ends mean equal contents.
 fn positions_equal(lab: &Lab, account: &Account) -> Result<()> {
     let mut positions = Vec::new();
     for node in Node::ALL {
         let mut connection = sql::visit(lab, node, account)?;
-        positions.push(sql::ask::<String>(&mut connection, node, "SELECT @@gtid_binlog_pos")?);
+        let position: String = sql::ask(&mut connection, node, POSITION.of(lab.family()))?;
+        let mut parts: Vec<String> = position.split(',').map(|part| part.trim().to_owned()).collect();
+        parts.sort();
+        positions.push(parts.join(","));
     }
     if positions.iter().any(|position| *position != positions[0]) {
         return Err(format!("positions are {}", positions.join(", ")));
@@ -63,7 +67,7 @@ fn positions_equal(lab: &Lab, account: &Account) -> Result<()> {
 }
 
 fn keys_on(lab: &Lab, node: Node, account: &Account, first: u32) -> Result<HashSet<Key>> {
-    let last = first + WRITERS - 1;
+    let last = first + IDENTITIES - 1;
     let query = format!("SELECT writer, number FROM app.writes WHERE writer BETWEEN {first} AND {last}");
     let rows: Vec<(u32, u64)> = sql::visit(lab, node, account)?
         .query(query)

@@ -16,6 +16,8 @@ use crate::lab::{Lab, Node, Result};
 use crate::screen::pause;
 use crate::sql::{self, Account};
 
+/// 1 on a server that takes no client's writes, in every family.
+const QUESTION: &str = "SELECT @@GLOBAL.read_only";
 const PERIOD: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_millis(300);
 /// Two confirmations further apart than this do not prove what was between them: no role change and back is as fast.
@@ -31,60 +33,78 @@ pub(crate) struct Sample {
     pub(crate) session: u32,
 }
 
+type Latest = Arc<Mutex<Vec<(Node, Sample)>>>;
+
 pub(crate) struct Witness {
     stop: Arc<AtomicBool>,
-    latest: Arc<Mutex<[Option<Sample>; 3]>>,
-    threads: Vec<JoinHandle<Vec<Sample>>>,
+    latest: Latest,
+    threads: Vec<(Node, JoinHandle<Vec<Sample>>)>,
 }
 
 impl Witness {
-    pub(crate) fn start(lab: &Lab, account: &Account) -> Witness {
-        let stop = Arc::new(AtomicBool::new(false));
-        let latest = Arc::new(Mutex::new([None; 3]));
-        let threads = Node::ALL
-            .into_iter()
-            .enumerate()
-            .map(|(index, node)| {
-                let (stop, latest) = (stop.clone(), latest.clone());
-                let (address, account) = (lab.address(node), account.clone());
-                std::thread::spawn(move || {
-                    watch_until(&stop, &address, &account, |sample| {
-                        latest.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(sample);
-                    })
-                })
+    pub(crate) fn start(lab: &Lab) -> Witness {
+        let mut witness = Witness {
+            stop: Arc::new(AtomicBool::new(false)),
+            latest: Latest::default(),
+            threads: Vec::new(),
+        };
+        for node in Node::ALL {
+            witness.watch(node, &lab.address(node));
+        }
+        witness
+    }
+
+    /// Asks the server of `node`, at this address too.
+    pub(crate) fn watch(&mut self, node: Node, address: &str) {
+        let (stop, latest, address) = (Arc::clone(&self.stop), Arc::clone(&self.latest), address.to_owned());
+        let thread = std::thread::spawn(move || {
+            watch_until(&stop, &address, |sample| {
+                let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+                latest.retain(|(other, _)| *other != node);
+                latest.push((node, sample));
             })
-            .collect();
-        Witness { stop, latest, threads }
+        });
+        self.threads.push((node, thread));
+    }
+
+    /// The last answer of this node, if it is not long ago.
+    fn latest(&self, node: Node) -> Option<Sample> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, sample) = latest.iter().find(|(other, _)| *other == node)?;
+        Some(*sample).filter(|sample| sample.received.elapsed() < PATIENCE)
     }
 
     /// Since when, at least, this node has been writable, if its last answer, not long ago, says that it is.
     pub(crate) fn writable(&self, node: Node) -> Option<Instant> {
-        let latest = *self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, sample) = Node::ALL.into_iter().zip(latest).find(|(other, _)| *other == node)?;
-        sample
-            .filter(|sample| sample.writable && sample.received.elapsed() < PATIENCE)
-            .map(|sample| sample.received)
+        let sample = self.latest(node).filter(|sample| sample.writable);
+        sample.map(|sample| sample.received)
+    }
+
+    /// Whether this node said, not long ago, that it takes no writes.
+    pub(crate) fn closed(&self, node: Node) -> bool {
+        self.latest(node).is_some_and(|sample| !sample.writable)
     }
 
     pub(crate) fn finish(self) -> Result<Vec<(Node, Vec<Sample>)>> {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Vec::new();
-        for (node, thread) in Node::ALL.into_iter().zip(self.threads) {
+        for (node, thread) in self.threads {
             all.push((node, thread.join().map_err(|_| "a witness broke down")?));
         }
         Ok(all)
     }
 }
 
-fn watch_until(stop: &AtomicBool, address: &str, account: &Account, mut seen: impl FnMut(Sample)) -> Vec<Sample> {
+fn watch_until(stop: &AtomicBool, address: &str, mut seen: impl FnMut(Sample)) -> Vec<Sample> {
+    let account = Account::administrator();
     let mut samples = Vec::new();
     let mut session = 0;
     while !stop.load(Ordering::Relaxed) {
         session += 1;
-        if let Ok(mut connection) = sql::connect(address, account, PATIENCE) {
+        if let Ok(mut connection) = sql::connect(address, &account, PATIENCE) {
             while !stop.load(Ordering::Relaxed) {
                 let sent = Instant::now();
-                let Ok(Some(read_only)) = connection.query_first::<u8, _>("SELECT @@GLOBAL.read_only") else {
+                let Ok(Some(read_only)) = connection.query_first::<u8, _>(QUESTION) else {
                     break;
                 };
                 let sample = Sample {
@@ -106,11 +126,10 @@ fn watch_until(stop: &AtomicBool, address: &str, account: &Account, mut seen: im
 /// How many times two servers were writable together. What goes on without a break is one time.
 pub(crate) fn moments_with_two(samples: &[(Node, Vec<Sample>)]) -> usize {
     let mut proofs = Vec::new();
-    for (index, (_, one)) in samples.iter().enumerate() {
-        for (other_index, (_, other)) in samples.iter().enumerate() {
-            if index != other_index {
-                proofs.extend(proven_together(one, other));
-            }
+    for (node, one) in samples {
+        // A node may have been watched on more than one way.
+        for (_, other) in samples.iter().filter(|(other, _)| other != node) {
+            proofs.extend(proven_together(one, other));
         }
     }
     proofs.sort();

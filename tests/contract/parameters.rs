@@ -21,14 +21,23 @@ const WRONG: [(&str, &str, &str); 12] = [
     ("node_addresses", "n1", "node=address"),
 ];
 
-const WRONG_ADDRESS: [(&str, &str, &str); 7] = [
+const WRONG_ADDRESS: [(&str, &str, &str); 16] = [
     ("ip", "192.0.2.10/24", "without a prefix"),
     ("ip", "db.example", "IPv4"),
     ("ip", "", "required"),
     ("cidr_netmask", "33", "1 to 32"),
     ("arp_count", "0", "1 to 100"),
-    ("nic", "eth0:1", "iflabel"),
+    ("nic", "a/b", "network interface"),
     ("check_link_status", "maybe", "true or false"),
+    ("announce_to", "everybody", "gateway, neighbours"),
+    ("preferred_lft", "never", "forever"),
+    ("network_namespace", "../blue", "ip netns"),
+    ("reset_connections", "perhaps", "kernel, packets, no"),
+    ("provider", "ec2", "local, digitalocean, hetzner"),
+    ("token_file", "token", "absolute path"),
+    ("lvs_support", "true", "not supported"),
+    ("clusterip_hash", "sourceip", "not supported"),
+    ("unique_clone_address", "yes", "not supported"),
 ];
 
 /// `max_slave_lag` is an older name of `max_lag`, under which the sentence speaks.

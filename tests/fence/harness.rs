@@ -154,6 +154,17 @@ impl Container {
     pub(crate) fn state(&self) -> String {
         self.inspect("{{.State.Status}}")
     }
+
+    /// Gives its name to a new container that has never run; it goes on under another one.
+    pub(crate) fn make_way(&self) -> Container {
+        let old = Container(format!("{}-old", self.0));
+        docker(&["rename", &self.0, &old.0], Vec::new());
+        docker(
+            &["create", "--network", "none", "--name", &self.0, image(), "/pause"],
+            Vec::new(),
+        );
+        old
+    }
 }
 
 impl Drop for Container {

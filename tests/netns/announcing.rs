@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::lab::{Capture, Lan, REPLY, REQUEST, SOON, median, until};
+use crate::capture::{Capture, REPLY, REQUEST};
+use crate::lab::{Lan, SOON, until};
 use crate::{IP, ONCE, VIP};
 
 #[test]
@@ -21,11 +22,10 @@ fn the_neighbours_follow_the_address_to_another_node_at_once() {
 }
 
 #[test]
-fn start_is_announced_as_request_and_reply_within_10_ms() {
+fn start_is_announced_as_request_and_reply_before_it_returns() {
     let lan = Lan::new();
     let mut capture = Capture::on(&lan.client, "br0", VIP);
-    let mut delays = Vec::new();
-    for round in 1..=9 {
+    for round in 1..=3 {
         let run = lan.a.agent("start", &[IP, ONCE]);
         run.ends_with(0);
         let frames = capture.wait_for(2 * round).to_vec();
@@ -35,14 +35,11 @@ fn start_is_announced_as_request_and_reply_within_10_ms() {
         assert_eq!((request.operation, reply.operation), (REQUEST, REPLY));
         for frame in [request, reply] {
             assert_eq!(frame.sender, lan.a.mac("eth0"));
-            assert!(frame.gratuitous && frame.broadcast, "{frame:?}");
+            assert!(frame.gratuitous, "{frame:?}");
             assert!(frame.at < run.ended, "announced before start returned");
         }
-        delays.push(request.at.duration_since(run.began).unwrap());
         lan.a.agent("stop", &[IP]).ends_with(0);
     }
-    println!("first frame after {delays:?}");
-    assert!(median(delays.clone()) <= Duration::from_millis(10), "{delays:?}");
 }
 
 #[test]

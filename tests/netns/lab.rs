@@ -3,20 +3,16 @@
 //! The namespaces have no names; the kernel takes them away with the last descriptor and process.
 
 use std::fs::File;
-use std::io::IoSliceMut;
-use std::net::{Ipv4Addr, UdpSocket};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::net::{IpAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, recvmsg, setsockopt,
-    socket, sockopt,
-};
-use nix::sys::time::TimeSpec;
+
+use crate::support;
 
 /// What a test waits for at most, where the time itself is not the claim.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
@@ -87,7 +83,7 @@ impl Net {
 
     /// Every copy of the address, as `interface prefix`.
     pub(crate) fn copies(&self, ip: &str) -> Vec<String> {
-        self.ip("-o -4 addr show")
+        self.ip("-o addr show")
             .lines()
             .filter_map(|line| {
                 let words: Vec<&str> = line.split_whitespace().collect();
@@ -105,17 +101,38 @@ impl Net {
             .to_owned()
     }
 
-    fn index(&self, interface: &str) -> usize {
+    pub(crate) fn index(&self, interface: &str) -> usize {
         let line = self.ip(&format!("-o link show {interface}"));
         line.split(':').next().unwrap().parse().unwrap()
     }
 
-    fn path(&self) -> String {
+    /// What the ARP or NDP cache says of an address.
+    pub(crate) fn neighbour(&self, ip: &str) -> Option<String> {
+        let line = self.ip(&format!("neigh show {ip}"));
+        let mut words = line.split_whitespace().skip_while(|word| *word != "lladdr");
+        words.nth(1).map(str::to_owned)
+    }
+
+    /// Talks to an address until it is known who has it.
+    pub(crate) fn knows(&self, ip: &str) -> String {
+        let to: IpAddr = ip.parse().unwrap();
+        self.inside(|| {
+            let from = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            let socket = UdpSocket::bind(from).unwrap();
+            until("the answer to the question who has the address", || {
+                // Nobody listens there; an ICMP error from an earlier round is as good as an answer.
+                let _ = socket.send_to(b"?", (to, 9));
+                self.neighbour(ip)
+            })
+        })
+    }
+
+    pub(crate) fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.namespace.as_raw_fd())
     }
 
     /// The file that an announcer of this namespace keeps locked.
-    fn announcer_lock(&self, ip: &str) -> PathBuf {
+    pub(crate) fn announcer_lock(&self, ip: &str) -> PathBuf {
         PathBuf::from(format!(
             "/run/baton/announcer-{ip}@{}",
             self.namespace.metadata().unwrap().ino()
@@ -138,20 +155,26 @@ impl Net {
     pub(crate) fn agent_by(&self, program: &[&str], action: &str, parameters: &[(&str, &str)]) -> Run {
         let mut command = Command::new(program[0]);
         command.args(&program[1..]).args(["floating-ip", action]);
+        self.act(command, parameters)
+    }
+
+    /// Runs one action of any agent.
+    pub(crate) fn act(&self, mut command: Command, parameters: &[(&str, &str)]) -> Run {
         command.env("OCF_RESKEY_CRM_meta_timeout", "20000");
         for (name, value) in parameters {
-            command.env(format!("OCF_RESKEY_{name}"), value);
+            let prefix = if name.starts_with("OCF_") { "" } else { "OCF_RESKEY_" };
+            command.env(format!("{prefix}{name}"), value);
         }
         self.inside(|| {
-            let (began, clock) = (SystemTime::now(), Instant::now());
-            let output = command.output().unwrap();
-            let took = clock.elapsed();
+            let began = SystemTime::now();
+            let ended = support::run(command);
             Run {
-                code: output.status.code().unwrap(),
-                stderr: String::from_utf8(output.stderr).unwrap(),
+                code: ended.code,
+                stderr: ended.stderr,
                 began,
-                ended: SystemTime::now(),
-                took,
+                ended: ended.at,
+                took: ended.took,
+                cpu: ended.cpu,
             }
         })
     }
@@ -175,6 +198,7 @@ pub(crate) struct Run {
     pub(crate) began: SystemTime,
     pub(crate) ended: SystemTime,
     pub(crate) took: Duration,
+    pub(crate) cpu: Duration,
 }
 
 impl Run {
@@ -220,6 +244,7 @@ impl Lan {
         };
         lan.client.ip("link add br0 type bridge");
         lan.client.ip("addr add 10.0.0.9/24 dev br0");
+        lan.client.ip("addr add fd00:10::9/64 dev br0 nodad");
         lan.client.ip("link set br0 up");
         for (node, port, ip) in [(&lan.a, "to-a", "10.0.0.1"), (&lan.b, "to-b", "10.0.0.2")] {
             lan.client.ip(&format!(
@@ -228,6 +253,10 @@ impl Lan {
             ));
             lan.client.ip(&format!("link set {port} master br0 up"));
             node.ip(&format!("addr add {ip}/24 dev eth0"));
+            node.ip(&format!(
+                "addr add fd00:10::{}/64 dev eth0 nodad",
+                ip.rsplit('.').next().unwrap()
+            ));
             node.ip("link set eth0 up");
         }
         for node in [&lan.a, &lan.b] {
@@ -235,121 +264,23 @@ impl Lan {
                 node.ip("link show eth0").contains("LOWER_UP").then_some(())
             });
         }
+        // The kernel opens a port of the bridge a moment after its carrier, and drops everything until then.
+        for port in ["to-a", "to-b"] {
+            until("forwarding", || {
+                let shown = lan.client.ip(&format!("-d link show {port}"));
+                shown.contains("state forwarding").then_some(())
+            });
+        }
         lan
     }
 
-    /// What the client's ARP cache says of an address.
+    /// What the client's ARP or NDP cache says of an address.
     pub(crate) fn neighbour(&self, ip: &str) -> Option<String> {
-        let line = self.client.ip(&format!("neigh show {ip}"));
-        let mut words = line.split_whitespace().skip_while(|word| *word != "lladdr");
-        words.nth(1).map(str::to_owned)
+        self.client.neighbour(ip)
     }
 
     /// Makes the client talk to an address until it knows who has it.
     pub(crate) fn client_knows(&self, ip: &str) -> String {
-        let to: Ipv4Addr = ip.parse().unwrap();
-        self.client.inside(|| {
-            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-            until("the answer to an ARP request", || {
-                // Nobody listens there; an ICMP error from an earlier round is as good as an answer.
-                let _ = socket.send_to(b"?", (to, 9));
-                self.neighbour(ip)
-            })
-        })
+        self.client.knows(ip)
     }
-}
-
-/// One ARP frame as the client's bridge received it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Arp {
-    pub(crate) operation: u16,
-    pub(crate) sender: String,
-    pub(crate) at: SystemTime,
-    pub(crate) gratuitous: bool,
-    pub(crate) broadcast: bool,
-}
-
-pub(crate) const REQUEST: u16 = 1;
-pub(crate) const REPLY: u16 = 2;
-
-/// Collects the frames about one address that reach an interface, from now on.
-pub(crate) struct Capture {
-    socket: OwnedFd,
-    interface: usize,
-    ip: Ipv4Addr,
-    frames: Vec<Arp>,
-}
-
-impl Capture {
-    pub(crate) fn on(net: &Net, interface: &str, ip: &str) -> Capture {
-        let socket = net.inside(|| {
-            let socket = socket(
-                AddressFamily::Packet,
-                SockType::Raw,
-                SockFlag::SOCK_NONBLOCK,
-                SockProtocol::EthAll,
-            );
-            socket.unwrap()
-        });
-        setsockopt(&socket, sockopt::ReceiveTimestampns, &true).unwrap();
-        Capture {
-            socket,
-            interface: net.index(interface),
-            ip: ip.parse().unwrap(),
-            frames: Vec::new(),
-        }
-    }
-
-    /// Everything that was received so far.
-    pub(crate) fn frames(&mut self) -> &[Arp] {
-        while let Some(frame) = self.next() {
-            self.frames.extend(frame);
-        }
-        &self.frames
-    }
-
-    pub(crate) fn wait_for(&mut self, count: usize) -> &[Arp] {
-        until(&format!("frame {count}"), || {
-            (self.frames().len() >= count).then_some(())
-        });
-        &self.frames
-    }
-
-    /// The next packet; its inner value is none when it is of no interest.
-    fn next(&mut self) -> Option<Option<Arp>> {
-        let mut bytes = [0; 2048];
-        let mut control = nix::cmsg_space!(TimeSpec);
-        let mut parts = [IoSliceMut::new(&mut bytes)];
-        let message = recvmsg::<LinkAddr>(
-            self.socket.as_raw_fd(),
-            &mut parts,
-            Some(&mut control),
-            MsgFlags::empty(),
-        )
-        .ok()?;
-        let at = message.cmsgs().unwrap().find_map(|message| {
-            let ControlMessageOwned::ScmTimestampns(at) = message else {
-                return None;
-            };
-            Some(SystemTime::UNIX_EPOCH + Duration::from(at))
-        })?;
-        let here = message.address.is_some_and(|from| from.ifindex() == self.interface);
-        let length = message.bytes;
-        Some(parse(&bytes[..length], self.ip, at).filter(|_| here))
-    }
-}
-
-fn parse(frame: &[u8], ip: Ipv4Addr, at: SystemTime) -> Option<Arp> {
-    let is_arp = frame.len() >= 42 && frame[12..14] == [8, 6];
-    if !is_arp || frame[28..32] != ip.octets() {
-        return None;
-    }
-    let sender: Vec<String> = frame[22..28].iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(Arp {
-        operation: u16::from_be_bytes([frame[20], frame[21]]),
-        sender: sender.join(":"),
-        at,
-        gratuitous: frame[28..32] == frame[38..42],
-        broadcast: frame[..6] == [0xff; 6],
-    })
 }

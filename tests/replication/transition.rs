@@ -124,7 +124,7 @@ impl<'a> Transition<'a> {
                 _ => self.lab.primary.set(None),
             }
         }
-        self.lab.active.set(active);
+        self.lab.set_active(active);
     }
 
     /// An action in this transition. Empty lists are one blank; the old words come beside the new ones.

@@ -6,6 +6,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use crate::support::eventually;
+use crate::support::family::family;
 use crate::support::server::{SOON, Server};
 
 const BOUND: Duration = Duration::from_secs(3);
@@ -51,8 +52,8 @@ fn an_open_transaction_does_not_hold_up_a_demotion() {
 }
 
 #[test]
-fn a_backup_lock_does_not_hold_up_a_demotion() {
-    demoted_in_spite_of(&["BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"]);
+fn the_locks_of_a_backup_do_not_hold_up_a_demotion() {
+    demoted_in_spite_of(family().backup_locks);
 }
 
 fn in_background(mut client: Conn, statement: &'static str) -> std::thread::JoinHandle<mysql::Result<()>> {

@@ -4,11 +4,12 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
+use mysql::prelude::Queryable;
 use nix::sys::signal::Signal;
 
-use crate::support::eventually;
+use crate::support::family::family;
 use crate::support::server::{SOON, Server, shell, state};
-use crate::support::write;
+use crate::support::{eventually, write};
 
 /// What an action may take beyond its own bound, on a machine that tests share.
 const SLACK: Duration = Duration::from_millis(1500);
@@ -52,7 +53,7 @@ fn stop_kills_a_frozen_server_at_once() {
 #[test]
 fn stop_kills_a_server_that_ignores_sigterm_before_its_timeout() {
     let server = Server::new();
-    let deaf = server.path("mariadbd");
+    let deaf = server.path(family().program);
     std::fs::copy("/bin/bash", &deaf).unwrap();
     let ready = server.path("ready");
     let script = format!("trap '' TERM; : >{}; while :; do sleep 0.2; done", ready.display());
@@ -239,4 +240,26 @@ fn a_start_after_a_power_cut_makes_the_directory_of_the_socket() {
     call.run("monitor").expect(0);
     call.run("stop").expect(0);
     shell("test", &["-d", run.to_str().unwrap()]);
+}
+
+/// What a monitor writes to find out whether the disk takes writes is nothing that replicas, or a comparison, get to see.
+#[test]
+fn a_primary_is_seen_to_write_without_a_trace_in_its_history() {
+    let server = Server::promoted();
+    let before = server.position();
+    server.promotable().run("monitor").expect(191).says(&["no replica"]);
+    assert_eq!(server.ask("SELECT COUNT(*) FROM baton.probe"), "1");
+    assert_eq!(server.position(), before);
+}
+
+/// A backup that holds everything up is not a disk that hangs.
+#[test]
+fn a_primary_that_a_backup_has_locked_stays_primary() {
+    let server = Server::promoted();
+    server.promotable().run("monitor").expect(191);
+    for locks in [family().backup_locks, &["FLUSH TABLES WITH READ LOCK"]] {
+        let mut backup = server.root();
+        locks.iter().for_each(|lock| backup.query_drop(lock).unwrap());
+        server.promotable().run("monitor").expect(191).says(&["no replica"]);
+    }
 }

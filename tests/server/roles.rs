@@ -1,5 +1,6 @@
 //! The role cases of PAF's test for ocft, for a server on its own: each action is repeated without harm.
 
+use crate::support::family::family;
 use crate::support::server::Server;
 
 #[test]
@@ -50,11 +51,18 @@ fn a_primary_that_somebody_made_read_only_fails_its_monitor() {
 
 #[test]
 fn a_started_server_validates_and_an_unprovable_one_says_which_setting_is_missing() {
-    let server = Server::started();
+    let server = Server::with("sync_binlog=1\nsync_relay_log=1");
+    server.call().run("start").expect(0);
     let level_10 = server.call().env("OCF_CHECK_LEVEL", "10");
     level_10.run("validate-all").expect(0);
-    server.ask("SET GLOBAL gtid_strict_mode=0");
-    level_10.run("validate-all").expect(6).says(&["gtid_strict_mode"]);
+    server.ask("SET GLOBAL sync_binlog=0");
+    level_10
+        .run("validate-all")
+        .expect(190)
+        .says(&["SET GLOBAL sync_binlog=1"]);
+    let (change, setting) = family().unprovable;
+    server.ask(change);
+    level_10.run("validate-all").expect(6).says(&[setting]);
 }
 
 #[test]

@@ -8,6 +8,8 @@
     reason = "helpers of tests may panic, start programs and wait"
 )]
 
+pub(crate) mod cloud_api;
+pub(crate) mod family;
 pub(crate) mod server;
 
 use std::ffi::OsString;
@@ -18,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
@@ -47,6 +49,8 @@ pub(crate) struct Ended {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) took: Duration,
+    /// When it was gone.
+    pub(crate) at: SystemTime,
     /// User and system time, without the programs that were left running.
     pub(crate) cpu: Duration,
     pub(crate) resident_kib: i64,
@@ -116,14 +120,15 @@ impl Call {
             )
     }
 
-    /// Runs where `/var/lib/baton` and `/run/baton` are directories of its own: several nodes on one machine.
+    /// Runs where `/var/lib/baton` and `/run/baton` are directories of its own: several nodes on one machine. So are
+    /// those of `/etc/resolv.conf` and `/etc/hosts` that `own` has.
     pub(crate) fn on_machine(mut self, own: &Path) -> Call {
         for directory in ["/var/lib/baton", "/run/baton"] {
             std::fs::create_dir_all(directory).unwrap();
             std::fs::create_dir_all(own.join(directory.trim_start_matches('/'))).unwrap();
         }
-        let script = "set -e; own=$1; shift; for at in /var/lib/baton /run/baton; do mount --bind $own$at $at; done; \
-            exec \"$@\"";
+        let script = "set -e; own=$1; shift; for at in /var/lib/baton /run/baton /etc/resolv.conf /etc/hosts; do \
+            [ ! -e $own$at ] || mount --bind $own$at $at; done; exec \"$@\"";
         let base_name = Path::new(&self.arg0).file_name().unwrap().to_str().unwrap();
         let mut called = own.join(base_name);
         if !called.exists() {
@@ -200,7 +205,7 @@ impl Call {
 fn tools(state: &Path, how: &str) -> PathBuf {
     let directory = state.join("sbin").join(how);
     std::fs::create_dir_all(&directory).unwrap();
-    for tool in ["attrd_updater", "crm_attribute", "crm_node"] {
+    for tool in ["attrd_updater", "crm_attribute", "crm_mon", "crm_node"] {
         let stub = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stubs").join(tool);
         match std::os::unix::fs::symlink(stub, directory.join(tool)) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => panic!("{error}"),
@@ -260,7 +265,7 @@ pub(crate) fn run(mut command: Command) -> Ended {
         }
     });
     let (status, usage) = wait(pid);
-    let took = started.elapsed();
+    let (took, at) = (started.elapsed(), SystemTime::now());
     drop(ended);
     watchdog.join().unwrap();
     let text = |stream: mpsc::Receiver<String>| {
@@ -277,6 +282,7 @@ pub(crate) fn run(mut command: Command) -> Ended {
         stdout: text(stdout),
         stderr: text(stderr),
         took,
+        at,
         cpu: time(usage.ru_utime) + time(usage.ru_stime),
         resident_kib: usage.ru_maxrss,
     }
@@ -307,14 +313,16 @@ fn wait(pid: i32) -> (i32, libc::rusage) {
     }
 }
 
+/// A program in one of the usual places.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    let places = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    let mut paths = places.iter().map(|place| Path::new(place).join(name));
+    paths.find(|path| path.exists())
+}
+
 /// A program that the tests need; `tests/setup` installs the package.
 pub(crate) fn program(name: &str, package: &str) -> PathBuf {
-    let places = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-    let found = places
-        .iter()
-        .map(|place| Path::new(place).join(name))
-        .find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("{name} is missing: tests/setup installs it (Debian package {package})"))
+    find(name).unwrap_or_else(|| panic!("{name} is missing: tests/setup installs it (Debian package {package})"))
 }
 
 /// These tests change owners and start servers under other accounts.

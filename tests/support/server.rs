@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use super::family::family;
 use super::{Call, agent, eventually, program, require_root, run, scratch, unique, write};
 
 /// A start recovers and writes its files on a machine that tests share.
@@ -22,6 +23,8 @@ pub(crate) struct Server {
     directory: TempDir,
     pub(crate) instance: String,
     pub(crate) port: u16,
+    /// The agent is not root.
+    administered: bool,
 }
 
 impl Server {
@@ -42,11 +45,30 @@ impl Server {
             directory: scratch(),
             instance: instance.to_owned(),
             port,
+            administered: false,
         };
         copy(template(), &server.datadir());
         write(server.path("my.cnf"), &configuration(server.port, options), 0o644);
         shell("chown", &["mysql:mysql", server.directory.path().to_str().unwrap()]);
         server
+    }
+
+    /// The agent logs in as an account that has what docs/operations.md lists, and no more. The server makes it when it
+    /// starts, in no binary log.
+    pub(crate) fn administered(mut self) -> Server {
+        let accounts = self.path("administrator.sql");
+        let made = "SET sql_log_bin=0;\nCREATE USER IF NOT EXISTS baton@localhost IDENTIFIED BY 'baton';\n";
+        write(
+            &accounts,
+            &format!("{made}{}\n", family().administrator.join("\n")),
+            0o644,
+        );
+        write(self.path("password"), "baton", 0o600);
+        let configured = std::fs::read_to_string(self.path("my.cnf")).unwrap();
+        let configured = format!("{configured}init_file={}\n", accounts.display());
+        write(self.path("my.cnf"), &configured, 0o644);
+        self.administered = true;
+        self
     }
 
     /// Started by the agent, on its own: read-write.
@@ -80,7 +102,7 @@ impl Server {
 
     /// The agent as Pacemaker calls it for a resource that is no clone.
     pub(crate) fn call(&self) -> Call {
-        agent("mysql")
+        let call = agent("mysql")
             .env("OCF_RESOURCE_INSTANCE", &self.instance)
             .param("config", self.path("my.cnf"))
             .param("datadir", self.datadir())
@@ -88,7 +110,12 @@ impl Server {
             .param("socket", self.path("socket"))
             .param("log", self.path("error.log"))
             .param("replication_port", self.port.to_string())
-            .meta("timeout", "60000")
+            .meta("timeout", "60000");
+        if !self.administered {
+            return call;
+        }
+        call.param("admin_user", "baton")
+            .param("admin_password_file", self.path("password"))
     }
 
     /// The same as an instance of a promotable clone.
@@ -135,7 +162,31 @@ impl Server {
     }
 
     pub(crate) fn read_only(&self) -> bool {
-        !["0", "OFF"].contains(&self.ask("SELECT @@read_only").as_str())
+        self.is_on("SELECT @@read_only")
+    }
+
+    /// Whether its commits wait for a replica.
+    pub(crate) fn semi_sync_enabled(&self) -> bool {
+        self.is_on(family().semi_sync_enabled)
+    }
+
+    fn is_on(&self, query: &str) -> bool {
+        !["0", "OFF"].contains(&self.ask(query).as_str())
+    }
+
+    /// What is in its binary log.
+    pub(crate) fn position(&self) -> String {
+        self.ask(family().position)
+    }
+
+    /// Waits until a commit waits for its acknowledgement: it is in the binary log then.
+    #[track_caller]
+    pub(crate) fn await_unacknowledged_commit(&self) {
+        let query = format!("SHOW GLOBAL STATUS LIKE '{}'", family().waiting);
+        eventually("a commit that waits for an acknowledgement", SOON, || {
+            let waiting: Option<(String, String)> = self.root().query_first(&query).unwrap();
+            (waiting?.1 != "0").then_some(())
+        });
     }
 
     /// The server process that was started with this data directory.
@@ -228,29 +279,33 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn configuration(port: u16, options: &str) -> String {
+    let (group, settings) = (family().group, family().settings);
     format!(
-        "[mariadbd]\nport={port}\nbind_address=127.0.0.1\nserver_id=1\nskip_name_resolve=1\n\
-         innodb_buffer_pool_size=16M\ninnodb_log_file_size=8M\nperformance_schema=0\n\
-         log_bin=binlog\nlog_slave_updates=1\ngtid_strict_mode=1\n{options}\n"
+        "[{group}]\nport={port}\nbind_address=127.0.0.1\nserver_id=1\nskip_name_resolve=1\n\
+         innodb_buffer_pool_size=16M\nlog_bin=binlog\n{settings}{options}\n"
     )
 }
 
 const ACCOUNTS: &str = "FLUSH PRIVILEGES;\nCREATE DATABASE app;\nCREATE TABLE app.t (id INT PRIMARY KEY AUTO_INCREMENT, v INT) ENGINE=InnoDB;\n\
     INSERT INTO app.t (v) VALUES (1);\n\
     CREATE USER app@localhost IDENTIFIED BY 'app';\nGRANT ALL ON app.* TO app@localhost;\nGRANT RELOAD ON *.* TO app@localhost;\n\
-    CREATE USER replica@'%' IDENTIFIED BY 'replica';\nGRANT REPLICATION SLAVE ON *.* TO replica@'%';\n";
+    CREATE USER replica@'%' IDENTIFIED BY 'replica';\n";
+
+fn accounts() -> String {
+    format!("{ACCOUNTS}{}\n{}", family().replication, family().grants)
+}
 
 /// A fresh data directory, made once and kept between runs for each version of the server and of its content.
 fn template() -> &'static Path {
     static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
-        let server = program("mariadbd", "mariadb-server");
+        let server = program(family().program, family().package);
         let mut version = Command::new(&server);
         version.arg("--version");
         let version = run(version).expect(0).stdout;
         let version = version.split_whitespace().nth(2).expect("a version");
         let mut content = DefaultHasher::new();
-        ACCOUNTS.hash(&mut content);
+        (accounts(), configuration(1, "")).hash(&mut content);
         let content = content.finish();
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("datadir-{version}-{content:x}"));
         if !kept.exists() {
@@ -264,22 +319,23 @@ fn make_template(kept: &Path) {
     let work = scratch();
     let at = |name: &str| work.path().join(name).display().to_string();
     write(at("my.cnf"), &configuration(1, ""), 0o644);
-    write(at("accounts.sql"), ACCOUNTS, 0o644);
+    write(at("accounts.sql"), &accounts(), 0o644);
     shell(
         "install",
         &["-d", "-o", "mysql", "-g", "mysql", "-m", "700", &at("data")],
     );
-    let install = program("mariadb-install-db", "mariadb-server");
-    let options = [
+    let (installer, options, statements) = family().installer;
+    let installer = program(installer, family().package);
+    let own = [
         format!("--defaults-file={}", at("my.cnf")),
         "--user=mysql".to_owned(),
         format!("--datadir={}", at("data")),
-        "--skip-test-db".to_owned(),
-        "--skip-log-bin".to_owned(),
-        format!("--extra-file={}", at("accounts.sql")),
+        format!("{statements}={}", at("accounts.sql")),
     ];
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    shell(install.to_str().unwrap(), &options);
+    let arguments: Vec<&str> = own.iter().map(String::as_str).chain(options.iter().copied()).collect();
+    shell(installer.to_str().unwrap(), &arguments);
+    // MySQL's servers have a uuid, which none may have in common with another: each makes its own when it starts.
+    let _ = std::fs::remove_file(at("data/auto.cnf"));
     // Another test binary may make it at the same time: the first one stays.
     let mine = kept.with_extension(unique("new"));
     copy(Path::new(&at("data")), &mine);

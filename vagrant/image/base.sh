@@ -15,6 +15,10 @@ options=(
     --dpkgopt='path-include=/usr/share/doc/*/copyright'
     --aptopt='APT::Install-Recommends "false"'
 )
+# A mirror that is updated less than once a week has an index of sid that is past its date. The image keeps the setting.
+if [[ $flavour == sid ]]; then
+    options+=(--aptopt='Acquire::Check-Valid-Until "false"')
+fi
 
 # The checksum lets `lab` see that this script did not change since.
 checksum=$(sha256sum "$0" | cut -c1-16)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The boot of a node: clean what the last life left, configure, start corosync, become pacemakerd.
+# The life of a node: clean what the last one left, configure, start corosync, run pacemakerd to its end.
 set -Eeuo pipefail
 trap 'echo "entry: failed at line $LINENO: $BASH_COMMAND" >&2' ERR
 
@@ -28,16 +28,43 @@ wait_for_corosync() {
     done
 }
 
+# Pacemaker relies on it that a machine takes longer to boot than its fencing takes to be reported: a node that hears of
+# its own fencing stops for good.
+boot_slowly() {
+    local booted=/var/lib/baton-lab-booted
+    if [[ -e $booted ]]; then
+        sleep 2
+    fi
+    touch "$booted"
+}
+
+# When Pacemaker was told to stop and is done, corosync leaves the membership, as both do under systemd: the others need
+# not find out.
+run_pacemaker() {
+    local code=0
+    pacemakerd --foreground &
+    trap 'kill -TERM $!' TERM
+    # The order to stop ends the first wait.
+    while kill -0 $! 2>/dev/null; do
+        wait $! && code=0 || code=$?
+    done
+    corosync-cfgtool -H || true
+    # The node goes with this process: not before the others have heard of it.
+    tail --pid="$(pgrep -x corosync)" --sleep-interval=0.1 --follow /dev/null || true
+    return "$code"
+}
+
+boot_slowly
 make_run_directories
 start_syslog
 "$provision/corosync.sh"
 # The membership forms while the rest is prepared.
 corosync
 "$provision/pacemaker.sh"
-"$provision/mariadb.sh"
+"$provision/server.sh"
 wait_for_corosync
 
 set -o allexport
 # shellcheck source=/dev/null
 . /etc/default/pacemaker
-exec pacemakerd --foreground
+run_pacemaker

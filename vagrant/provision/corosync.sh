@@ -60,6 +60,7 @@ CONF
 }
 
 node_number >/dev/null
-mkdir -p /var/log/corosync
+# From sid on, these come with the unit.
+mkdir -p /var/lib/corosync /var/log/corosync
 write_key
 write_configuration

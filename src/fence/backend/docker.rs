@@ -1,21 +1,21 @@
-//! Nodes that are containers, switched through the Docker Engine API on the host's Unix socket.
+//! Nodes that are containers, switched through the Docker Engine API: on the host's Unix socket, or over TLS.
 //!
 //! A plug is a container's name or its id. Never changes a container's configuration, never removes one.
 //! API: <https://docs.docker.com/reference/api/engine/>
 
-use std::cell::OnceCell;
-use std::path::{Path, PathBuf};
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::address;
 use crate::error::{Error, Result};
-use crate::fence::options::Options;
+use crate::fence::options::{Options, Values};
 use crate::fence::power::{Listed, Power, State};
 use crate::sys::deadline::Deadline;
-use crate::sys::http::{self, Method, Response};
-
-const SOCKETS: [&str; 2] = ["/run/docker.sock", "/var/run/docker.sock"];
+use crate::sys::http::{Method, Request, Response, Server};
 
 /// API versions that speak the words used here. Engine 29 refuses all below 1.44, Engine 20.10 all above 1.41.
 const OLDEST: Version = Version(1, 24);
@@ -25,8 +25,11 @@ const NEWEST: Version = Version(1, 51);
 const SHORT_ID: usize = 12;
 
 pub(crate) struct Docker {
-    socket: PathBuf,
+    server: Server,
+    risks: Vec<String>,
     version: OnceCell<Version>,
+    /// The id of each plug's container, from the first look on: what is proven is about one container.
+    pinned: RefCell<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,25 +95,20 @@ struct Entry {
 
 impl Docker {
     pub(crate) fn new(options: &Options) -> Result<Docker> {
-        let socket = match &options.docker_socket {
-            Some(path) if path.is_absolute() => path.clone(),
-            Some(path) => {
-                let given = path.to_string_lossy();
-                return Err(Error::parameter("docker_socket", &given, "must be an absolute path"));
-            }
-            None => {
-                let found = SOCKETS.iter().map(Path::new).find(|path| path.exists());
-                found.unwrap_or(Path::new(SOCKETS[0])).to_path_buf()
-            }
+        let server = match address::server(options, 2376, 2375)? {
+            Some(server) => server,
+            None => Server::unix(&socket(&options.values)?),
         };
         Ok(Docker {
-            socket,
+            risks: address::risks(&options.values, &server),
+            server,
             version: OnceCell::new(),
+            pinned: RefCell::default(),
         })
     }
 
     fn send(&self, method: Method, target: &str, deadline: Deadline) -> Result<Response> {
-        http::over_unix_socket(&self.socket, method, target, deadline)
+        self.server.send(&Request::new(method, target), deadline)
     }
 
     fn ask(&self, method: Method, target: &str, deadline: Deadline) -> Result<Response> {
@@ -130,26 +128,50 @@ impl Docker {
         Ok((engine, version))
     }
 
+    /// The container behind a plug: always the one of the first look, though its name may go over to another.
     fn container(&self, plug: &str, deadline: Deadline) -> Result<Container> {
-        check_name(plug)?;
-        let target = format!("/containers/{plug}/json");
-        let response = self.ask(Method::Get, &target, deadline)?;
-        if response.status == 404 {
-            return Err(self.missing(plug));
-        }
-        let container: Container = self.body(&format!("GET {target}"), &response)?;
-        // Docker also answers for the beginning of an id: "db" may be somebody else's container.
-        let found = container.is_named(plug).then_some(container);
-        found.ok_or_else(|| self.missing(plug))
+        let pinned = self.pinned.borrow().get(plug).cloned();
+        let Some(id) = pinned else {
+            let found = self.inspect(plug, deadline)?;
+            // Docker also answers for the beginning of an id: "db" may be somebody else's container.
+            let found = found.filter(|container| container.is_named(plug));
+            let found = found.ok_or_else(|| self.missing(plug))?;
+            self.pinned.borrow_mut().insert(plug.to_owned(), found.id.clone());
+            return Ok(found);
+        };
+        let now = self.inspect(&id, deadline)?;
+        now.filter(|container| container.id == id && container.is_named(plug)).ok_or_else(|| {
+            Error::State(format!(
+                "{plug} was container {} of Docker at {} a moment ago, which is gone or has another name now; that is no \
+                 proof that the node is off",
+                id.get(..SHORT_ID).unwrap_or(&id),
+                self.server.name()
+            ))
+        })
     }
 
-    /// Orders something of a container. A status of 204 and `tolerated` ones are acceptance.
-    fn order(&self, plug: &str, order: &str, tolerated: u16, deadline: Deadline) -> Result<()> {
-        // By id: a name may go over to another container, an id never does.
-        let id = self.container(plug, deadline)?.id;
+    fn inspect(&self, name: &str, deadline: Deadline) -> Result<Option<Container>> {
+        check_name(name)?;
+        let target = format!("/containers/{name}/json");
+        let response = self.ask(Method::Get, &target, deadline)?;
+        match response.status {
+            404 => Ok(None),
+            _ => self.body(&format!("GET {target}"), &response).map(Some),
+        }
+    }
+
+    /// Orders something of a container. These statuses are acceptance.
+    fn order(&self, plug: &str, order: &str, accepted: &[u16], deadline: Deadline) -> Result<()> {
+        // By id: a name may go over to another container, an id never does. Once it is known, no order waits for one
+        // more answer; every look sees whether the name still stands for it.
+        let pinned = self.pinned.borrow().get(plug).cloned();
+        let id = match pinned {
+            Some(id) => id,
+            None => self.container(plug, deadline)?.id,
+        };
         let target = format!("/containers/{id}/{order}");
         let response = self.ask(Method::Post, &target, deadline)?;
-        if response.status == 204 || response.status == tolerated {
+        if accepted.contains(&response.status) {
             return Ok(());
         }
         Err(self.unexpected(&format!("POST {target}"), said(&response)))
@@ -164,7 +186,7 @@ impl Docker {
 
     fn unexpected(&self, request: &str, got: String) -> Error {
         Error::Unexpected {
-            from: format!("Docker at {} to {request}", self.socket.display()),
+            from: format!("Docker at {} to {request}", self.server.name()),
             got,
         }
     }
@@ -173,7 +195,7 @@ impl Docker {
         Error::State(format!(
             "Docker at {} has no container {plug}; that is no proof that the node is off: check plug, pcmk_host_map, and \
              whether this is the right host",
-            self.socket.display()
+            self.server.name()
         ))
     }
 }
@@ -181,8 +203,8 @@ impl Docker {
 impl Power for Docker {
     fn describe(&self, deadline: Deadline) -> Result<String> {
         let (engine, version) = self.engine(deadline)?;
-        let socket = self.socket.display();
-        Ok(format!("Docker Engine {} at {socket}, API {version}", engine.version))
+        let name = self.server.name();
+        Ok(format!("Docker Engine {} at {name}, API {version}", engine.version))
     }
 
     fn status(&self, plug: &str, deadline: Deadline) -> Result<State> {
@@ -191,13 +213,13 @@ impl Power for Docker {
     }
 
     fn off(&self, plug: &str, deadline: Deadline) -> Result<()> {
-        // 409: it is not running. Tolerated, because the order proves nothing anyway: the next look at the state does.
-        self.order(plug, "kill?signal=SIGKILL", 409, deadline)
+        // 409, it is not running, is no acceptance: one that is about to be restarted must be killed soon after.
+        self.order(plug, "kill?signal=SIGKILL", &[204], deadline)
     }
 
     fn on(&self, plug: &str, deadline: Deadline) -> Result<()> {
         // 304: it is running already.
-        self.order(plug, "start", 304, deadline)
+        self.order(plug, "start", &[204, 304], deadline)
     }
 
     fn list(&self, deadline: Deadline) -> Result<Vec<Listed>> {
@@ -211,6 +233,19 @@ impl Power for Docker {
     fn warnings(&self, plug: &str, deadline: Deadline) -> Result<Vec<String>> {
         Ok(risks(plug, &self.container(plug, deadline)?.host_config))
     }
+
+    fn risks(&self) -> Vec<String> {
+        self.risks.clone()
+    }
+}
+
+fn socket(values: &Values) -> Result<PathBuf> {
+    let path = values.path("docker_socket").unwrap_or_default();
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    let given = path.to_string_lossy();
+    Err(Error::parameter("docker_socket", &given, "must be an absolute path"))
 }
 
 impl Container {
@@ -231,6 +266,7 @@ impl Entry {
         };
         Some(Listed {
             plug: name.to_owned(),
+            alias: String::new(),
             state,
         })
     }
@@ -314,87 +350,4 @@ fn check_name(plug: &str) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state(json: &str) -> std::result::Result<State, String> {
-        meaning(&serde_json::from_str(json).unwrap())
-    }
-
-    fn quiet(word: &str) -> std::result::Result<State, String> {
-        state(&format!(
-            r#"{{"Status":"{word}","Running":false,"Paused":false,"Restarting":false,"Pid":0}}"#
-        ))
-    }
-
-    #[test]
-    fn only_three_words_mean_off() {
-        for word in ["exited", "dead", "created"] {
-            assert_eq!(quiet(word), Ok(State::Off), "{word}");
-        }
-        for word in ["running", "paused", "restarting", "removing"] {
-            assert_eq!(quiet(word), Ok(State::On), "{word}");
-        }
-        for word in ["", "Exited", "stopped", "stopping", "off", "sleepy"] {
-            assert!(quiet(word).is_err(), "{word}");
-        }
-    }
-
-    #[test]
-    fn a_process_or_a_flag_contradicts_off() {
-        for rest in [
-            r#""Running":false,"Paused":false,"Restarting":false,"Pid":42"#,
-            r#""Running":true,"Paused":false,"Restarting":false,"Pid":0"#,
-            r#""Running":false,"Paused":true,"Restarting":false,"Pid":0"#,
-            r#""Running":false,"Paused":false,"Restarting":true,"Pid":0"#,
-        ] {
-            assert!(state(&format!(r#"{{"Status":"exited",{rest}}}"#)).is_err(), "{rest}");
-        }
-        let partial = serde_json::from_str::<ContainerState>(r#"{"Status":"exited"}"#);
-        assert!(partial.is_err(), "an answer without a pid proves nothing");
-    }
-
-    #[test]
-    fn the_beginning_of_an_id_is_no_name() {
-        let container: Container = serde_json::from_str(
-            r#"{"Id":"db15c0ffee00aaaa","Name":"/web",
-                "State":{"Status":"exited","Running":false,"Paused":false,"Restarting":false,"Pid":0}}"#,
-        )
-        .unwrap();
-        assert!(container.is_named("web"));
-        assert!(container.is_named("db15c0ffee00"));
-        assert!(!container.is_named("db1"));
-    }
-
-    #[test]
-    fn the_version_is_one_that_both_sides_speak() {
-        let negotiate = |newest: &str, oldest: &str| {
-            let json = format!(r#"{{"ApiVersion":"{newest}","MinAPIVersion":"{oldest}"}}"#);
-            negotiated(&serde_json::from_str(&json).unwrap())
-        };
-        assert_eq!(negotiate("1.41", "1.12"), Ok(Version(1, 41)));
-        assert_eq!(negotiate("1.60", "1.44"), Ok(NEWEST));
-        assert_eq!(negotiate("1.80", "1.70"), Ok(Version(1, 70)));
-        assert_eq!(negotiate("1.41", ""), Ok(Version(1, 41)), "podman");
-        assert!(negotiate("1.18", "1.12").is_err());
-        assert!(negotiate("latest", "").is_err());
-    }
-
-    #[test]
-    fn only_a_name_reaches_the_path_of_a_request() {
-        for bad in ["", "a/b", "../version", "a?b", "a b", "-a", "a\r\nX: y"] {
-            assert!(check_name(bad).is_err(), "{bad}");
-        }
-        check_name("lab_db-1.example").unwrap();
-    }
-
-    #[test]
-    fn links_of_others_are_no_names() {
-        let entry = Entry {
-            names: vec!["/other/alias".to_owned(), "/db1".to_owned()],
-            state: "sleepy".to_owned(),
-        };
-        let listed = entry.listed().unwrap();
-        assert_eq!((listed.plug.as_str(), listed.state), ("db1", None));
-    }
-}
+mod tests;

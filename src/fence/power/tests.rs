@@ -24,6 +24,8 @@ struct Fake {
     plugs: BTreeMap<&'static str, RefCell<Scripts>>,
     told: RefCell<Vec<String>>,
     on_fails: bool,
+    on_stalls: bool,
+    gives_up: bool,
     off_refused: RefCell<u32>,
 }
 
@@ -36,6 +38,8 @@ impl Fake {
                 .collect(),
             told: RefCell::new(Vec::new()),
             on_fails: false,
+            on_stalls: false,
+            gives_up: false,
             off_refused: RefCell::new(0),
         }
     }
@@ -78,6 +82,10 @@ impl Power for Fake {
         }
     }
 
+    fn gave_up(&self, _: &str) -> bool {
+        self.gives_up
+    }
+
     fn off(&self, plug: &str, _: Deadline) -> Result<()> {
         let mut refused = self.off_refused.borrow_mut();
         if *refused > 0 {
@@ -93,6 +101,10 @@ impl Power for Fake {
 
     fn on(&self, plug: &str, deadline: Deadline) -> Result<()> {
         self.order("on", plug);
+        if self.on_stalls {
+            deadline.pause(deadline.remaining());
+            return Err(deadline.timeout("on"));
+        }
         if self.on_fails {
             return Err(deadline.timeout("on"));
         }
@@ -111,6 +123,7 @@ impl Power for Fake {
 fn limits() -> Limits {
     Limits {
         power: Duration::from_millis(250),
+        first: Duration::from_millis(100),
         exchange: Duration::from_millis(100),
         wait: Duration::ZERO,
         retry_on: 1,
@@ -174,6 +187,7 @@ fn a_single_look_at_off_proves_nothing() {
 fn one_look_at_off_before_the_device_falls_silent_proves_nothing() {
     let fake = Fake::new([("a", &[Is(Off), Stalls], &[])]);
     let limits = Limits {
+        first: Duration::from_secs(5),
         exchange: Duration::from_secs(5),
         ..limits()
     };
@@ -194,6 +208,50 @@ fn a_refused_order_is_given_again() {
     *fake.off_refused.borrow_mut() = 3;
     off(&fake, &plugs(&["a"]), &limits()).unwrap();
     assert_eq!(fake.told(), "off:a");
+}
+
+/// One that is only slow may begin anew with each order.
+#[test]
+fn an_order_that_was_accepted_is_not_given_again_soon() {
+    let late = [Is(On); 5];
+    let fake = Fake::new([("a", &[Is(On)], &[&late[..], &[Is(Off)]].concat())]);
+    off(&fake, &plugs(&["a"]), &limits()).unwrap();
+    assert_eq!(fake.told(), "off:a");
+}
+
+#[test]
+fn an_order_that_came_to_nothing_is_given_again_at_once() {
+    let mut fake = Fake::new([("a", &[Is(On)], &[])]);
+    fake.gives_up = true;
+    off_fails(&fake);
+    assert!(fake.told().matches("off:a").count() > 3, "{}", fake.told());
+}
+
+#[test]
+fn orders_that_come_to_nothing_are_not_given_without_a_pause() {
+    let mut fake = Fake::new([("a", &[Is(On)], &[])]);
+    fake.gives_up = true;
+    let limits = Limits {
+        steps: (Duration::from_millis(50), Duration::from_millis(50)),
+        ..limits()
+    };
+    assert!(off(&fake, &plugs(&["a"]), &limits).is_err());
+    let orders = fake.told().matches("off:a").count();
+    assert!((2..=7).contains(&orders), "{orders} in 250 ms");
+}
+
+/// The cluster waits for the answer, and what comes after the proof is no part of it.
+#[test]
+fn a_device_that_is_slow_to_switch_on_holds_up_no_reboot() {
+    let mut fake = Fake::new([("a", &[Is(On)], &[Is(Off)])]);
+    fake.on_stalls = true;
+    let limits = Limits {
+        exchange: Duration::from_secs(60),
+        ..limits()
+    };
+    let since = Deadline::after(Duration::ZERO);
+    assert_eq!(reboot(&fake, &plugs(&["a"]), &limits).unwrap().len(), 1);
+    assert!(since.age() < Duration::from_secs(20), "{:?}", since.age());
 }
 
 #[test]

@@ -9,23 +9,12 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{Resource, follow, phase};
-use crate::error::{During, Error, Result};
-use crate::mysql::daemon;
-use crate::mysql::dialect::mariadb;
-use crate::mysql::observe;
-use crate::mysql::record;
-use crate::mysql::sql::Connection;
-use crate::mysql::state::{Answer, Liveness, Role, Seen};
+use super::{Resource, phase};
+use crate::error::{Error, Result};
+use crate::mysql::node::Database;
+use crate::mysql::state::{Answer, Disk, Liveness, Role, Seen, Server};
 use crate::ocf::{Outcome, log};
 
-/// How long commits in progress may take to get their acknowledgement before their sessions are killed: a killed
-/// session leaves a transaction behind that nobody confirmed.
-const GRACE: Duration = Duration::from_millis(300);
-/// Between two rounds of killing: new sessions may have come.
-const ROUND: Duration = Duration::from_millis(50);
-/// Kept back to kill a server that would not become read-only.
-const KILL_RESERVE: Duration = Duration::from_secs(5);
 /// A primary that is being demoted and does not answer within this time is killed: it was or will be reported as
 /// hanging, and waiting longer only delays its successor.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -39,9 +28,16 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
         }
         Seen::Running(_, Answer::Facts(server)) => {
             // A record that cannot be read must not keep a primary open.
-            let closed = record::load(resource.instance()).is_ok_and(|record| record.role == Role::Replica);
-            if closed && server.read_only && !server.semi_sync.source_enabled {
+            let closed = resource.node.record().is_ok_and(|record| record.role == Role::Replica);
+            if closed && server.closed && !server.semi_sync.source_enabled {
                 return Ok(Outcome::SUCCESS);
+            }
+            // It would say that it has what it cannot write, and so cannot send: a successor would wait for that.
+            if let Disk::Full(place) = &server.disk {
+                return kill(
+                    resource,
+                    &format!("the disk is full ({place}), so the server cannot finish what it began"),
+                );
             }
         }
     }
@@ -54,31 +50,28 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
 /// A server that cannot be closed is ended: a dead one is closed for certain.
 fn kill(resource: &Resource<'_>, why: &str) -> Result<Outcome> {
     log::error(&format!("{why}: killing it"));
-    phase("kill server", || {
-        daemon::kill(&resource.config.datadir, resource.context.deadline)
-    })?;
+    phase("kill server", || resource.node.kill_server())?;
     Ok(Outcome::SUCCESS)
 }
 
 /// A server that was stopped by a signal cannot answer: no need to wait for it.
 fn look(resource: &Resource<'_>) -> Result<Seen> {
-    let config = &resource.config;
-    match daemon::find(&config.datadir)? {
+    match resource.node.liveness()? {
         Liveness::Absent => Ok(Seen::Absent),
         Liveness::Running(process) if process.is_frozen() => {
             let how = format!("process {} is stopped by {}", process.pid, Signal::SIGSTOP);
             Ok(Seen::Running(process, Answer::Silent(how)))
         }
-        Liveness::Running(_) => observe::local(config, ANSWER.min(config.hang_timeout)),
+        Liveness::Running(_) => resource.node.look(ANSWER.min(resource.config.hang_timeout)),
     }
 }
 
 /// Closes the server for every client and stops waiting for replicas; verified and recorded.
 pub(super) fn close(resource: &Resource<'_>) -> Result<()> {
-    make_read_only(resource)?;
-    let mut connection = resource.connect()?;
-    let server = observe::server(&mut connection)?;
-    if !server.read_only {
+    resource.node.make_read_only()?;
+    let mut database = resource.node.connect()?;
+    let server = database.observe()?;
+    if !server.closed {
         return Err(Error::State(
             "read_only is off although it was just switched on".to_owned(),
         ));
@@ -90,69 +83,34 @@ pub(super) fn close(resource: &Resource<'_>) -> Result<()> {
         )));
     }
     if server.semi_sync.source_enabled {
-        connection.run(mariadb::DISARM_SEMI_SYNC)?;
+        database.disarm()?;
     }
-    end_sessions(&mut connection, &[])?;
+    database.end_sessions(&[])?;
+    database.let_readers_in()?;
     log::info(&format!("closed at {}", server.binlog_position));
-    record_closed(resource, server.binlog_base)
+    report_prepared(database.as_mut());
+    record_closed(resource, server)
 }
 
-pub(super) fn record_closed(resource: &Resource<'_>, binlog_base: String) -> Result<()> {
-    follow::remember(resource, |record| {
+/// Nobody can end them here: whether they are committed is another system's decision.
+fn report_prepared(database: &mut dyn Database) {
+    match database.prepared_transactions() {
+        Ok(0) => {}
+        Ok(prepared) => log::warning(&format!(
+            "{prepared} prepared transactions (XA RECOVER) are left behind: commit or roll them back on the new primary"
+        )),
+        Err(error) => log::warning(&format!("cannot look for prepared transactions: {error}")),
+    }
+}
+
+/// `server` is read-only. What its binary log has now, and not when it was promoted, it wrote as primary.
+pub(super) fn record_closed(resource: &Resource<'_>, server: Server) -> Result<()> {
+    resource.remember(|record| {
+        if record.role == Role::Primary {
+            record.ended_at = Some(server.binlog_position);
+        }
         record.role = Role::Replica;
         record.closed = true;
-        record.binlog_base = binlog_base;
+        record.binlog_base = server.binlog_base;
     })
-}
-
-/// Switches `read_only` on, in spite of whatever holds it up.
-///
-/// # Errors
-/// When it is still off near the deadline; then it may come on later, or never.
-fn make_read_only(resource: &Resource<'_>) -> Result<()> {
-    let reserve = KILL_RESERVE.min(resource.context.deadline.remaining() / 2);
-    let deadline = resource.context.deadline.keeping(reserve);
-    let mut closer = observe::connect(&resource.config, deadline.remaining())?;
-    let mut killer = observe::connect(&resource.config, deadline.remaining())?;
-    let closer_id = closer.id();
-    // An event writes with the privileges of its definer, whatever read_only says.
-    closer.run(mariadb::EVENTS_OFF)?;
-    closer.run(format!(
-        "SET lock_wait_timeout={}",
-        deadline.remaining().as_secs().max(1)
-    ))?;
-    // A thread, because this statement blocks while another connection removes what blocks it.
-    let closing = std::thread::spawn(move || closer.run(mariadb::READ_ONLY_ON));
-    let grace = deadline.within(GRACE);
-    while !closing.is_finished() && !deadline.expired() {
-        if grace.expired() {
-            end_sessions(&mut killer, &[closer_id])?;
-            deadline.pause(ROUND);
-        } else {
-            grace.pause(Duration::from_millis(2));
-        }
-    }
-    if !closing.is_finished() {
-        return Err(deadline.timeout("SET GLOBAL read_only=ON"));
-    }
-    match closing.join() {
-        Ok(result) => result.during("closing the server for writes"),
-        Err(_) => Err(Error::State("closing the server for writes: internal error".to_owned())),
-    }
-}
-
-/// Ends client sessions, except those with the given ids.
-fn end_sessions(connection: &mut Connection, except: &[u64]) -> Result<()> {
-    for row in connection.rows(mariadb::CLIENT_SESSIONS)? {
-        let session = row.number(&["id"])?;
-        if except.contains(&session) {
-            continue;
-        }
-        match connection.run(mariadb::kill(session)) {
-            // 1094: the session is gone already.
-            Ok(()) | Err(Error::Sql { code: 1094, .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Resource, STEP, phase};
+use super::replication::{point, stopped};
+use super::{Resource, ackers, phase};
 use crate::error::{Error, Result};
 use crate::mysql::decide::monitor::refused;
 use crate::mysql::decide::{self, Following};
-use crate::mysql::dialect::mariadb;
-use crate::mysql::observe;
-use crate::mysql::record;
-use crate::mysql::sql::Connection;
-use crate::mysql::state::{Epoch, Record, Server, Thread};
+use crate::mysql::gtid::Position;
+use crate::mysql::node::Database;
+use crate::mysql::state::{Epoch, Record, Server, Thread, Voted};
 use crate::mysql::why::Why;
 use crate::ocf::log;
 
@@ -19,36 +18,71 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// The primary was just promoted or is serving: it answers at once, or something is wrong.
 const ASK: Duration = Duration::from_secs(3);
 
+/// A node that must not follow, and what was compared.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) why: Why,
+    pub(crate) mine: Server,
+    pub(crate) theirs: Server,
+}
+
 /// Follows `primary`; returns why this node is held back instead, if it is.
 ///
 /// # Errors
 /// When the primary cannot be asked, or does not serve as primary.
-pub(crate) fn run(resource: &Resource<'_>, primary: &str, epoch: Option<&Epoch>) -> Result<Option<Why>> {
-    let config = &resource.config;
+pub(crate) fn run(resource: &Resource<'_>, primary: &str, epoch: Option<&Epoch>) -> Result<Option<Held>> {
     let server = resource.server()?;
-    let source = config.address_of(primary);
-    let record = record::load(resource.instance())?;
-    if follows(&server, &source) && !record.changing_source {
-        remember_following(resource, epoch)?;
+    let record = resource.node.record()?;
+    let acknowledge = epoch.is_some_and(|epoch| record.may_acknowledge(epoch, resource.node.name()));
+    if follows(resource, &server, primary) && !record.changing_source {
+        let own = record.own.clone().unwrap_or_else(|| server.own_transactions());
+        remember_following(resource, epoch, own)?;
+        if let Some(epoch) = epoch.filter(|_| acknowledge) {
+            // It is connected since before this primary was promoted again, and acknowledges.
+            resource.remember(|record| record.acknowledged_in = epoch.number)?;
+        }
         return Ok(None);
     }
-    let mut connection = resource.connect()?;
-    let server = drained(resource, &mut connection, server)?;
     // A primary that does not serve must not cost this replica its threads.
-    serving(resource, primary)?;
-    let server = stopped(&mut connection, server)?;
-    // Own position first, now that it stands still: what the primary has can only grow until it is asked.
     let theirs = serving(resource, primary)?;
-    match decide::follow(&server, &theirs, primary, epoch) {
-        Following::Hold(why) => {
-            remember(resource, |record| record.held = true)?;
-            Ok(Some(why))
+    if distrusted(resource, &record, &server)? {
+        return hold(resource, epoch, Why::LostInCrash, server, theirs);
+    }
+    let lost = record.dropped_tail || server.lost_own(&theirs);
+    if lost && !server.skips_own && !acknowledge && resource.config.policy.semi_sync {
+        resource.remember(|record| record.dropped_tail = true)?;
+        if let Following::Hold(why) = decide::follow(&server, &theirs, primary, epoch) {
+            return hold(resource, epoch, why, server, theirs);
         }
+        ackers::ask_for_admission(resource, epoch)?;
+        return Err(Error::State(
+            "this former primary lacks transactions of its own: it waits until it is admitted to acknowledge"
+                .to_owned(),
+        ));
+    }
+    let mut database = resource.node.connect()?;
+    let server = match decide::follow(&server, &theirs, primary, epoch) {
+        Following::Attach => server,
+        Following::Hold(_) => drained(resource, database.as_mut(), server)?,
+    };
+    let server = stopped(resource, database.as_mut(), server)?;
+    // Own position first, now that it stands still: what the primary has can only grow until it is asked.
+    let theirs = match serving(resource, primary) {
+        Ok(theirs) => theirs,
+        Err(error) => {
+            // It ended meanwhile. A survivor whose threads stand still would be no candidate.
+            resume(database.as_mut(), &server);
+            return Err(error);
+        }
+    };
+    match decide::follow(&server, &theirs, primary, epoch) {
+        Following::Hold(why) => hold(resource, epoch, why, server, theirs),
         Following::Attach => {
+            refetch(resource, &server, &theirs, primary, epoch)?;
             phase("point to primary", || {
-                point(resource, &mut connection, &server, &source)
+                point(resource, database.as_mut(), &server, primary, epoch, acknowledge)
             })?;
-            remember_following(resource, epoch)?;
+            remember_following(resource, epoch, server.own_transactions())?;
             log::info(&format!(
                 "following {primary} from {}",
                 server.holdings.resume_position()
@@ -58,10 +92,39 @@ pub(crate) fn run(resource: &Resource<'_>, primary: &str, epoch: Option<&Epoch>)
     }
 }
 
+/// Whether this server's history proves nothing. New data have another history of what this server wrote itself.
+fn distrusted(resource: &Resource<'_>, record: &Record, server: &Server) -> Result<bool> {
+    if !record.distrusted {
+        return Ok(false);
+    }
+    let own = server.own_transactions();
+    let same = record.own.as_ref().is_none_or(|known| *known == own);
+    resource.remember(|record| {
+        record.distrusted = same;
+        record.own = Some(own);
+    })?;
+    Ok(same)
+}
+
+/// A node that is held acknowledges nothing: the primary must not count on it, nor a later election.
+fn hold(
+    resource: &Resource<'_>,
+    epoch: Option<&Epoch>,
+    why: Why,
+    mine: Server,
+    theirs: Server,
+) -> Result<Option<Held>> {
+    resource.remember(|record| record.held = true)?;
+    if let Some(epoch) = epoch {
+        ackers::leave(resource, epoch)?;
+    }
+    Ok(Some(Held { why, mine, theirs }))
+}
+
 /// What the primary has, if it serves as one.
 fn serving(resource: &Resource<'_>, primary: &str) -> Result<Server> {
     let limit = ASK.min(resource.context.deadline.remaining());
-    let server = observe::remote(&resource.config, primary, limit)?;
+    let server = resource.node.ask(primary, limit)?;
     if server.read_only {
         return Err(Error::State(format!(
             "{primary} is read-only: it does not serve as primary"
@@ -70,78 +133,69 @@ fn serving(resource: &Resource<'_>, primary: &str) -> Result<Server> {
     Ok(server)
 }
 
+/// Notes what has to be received again before this node knows what it had received from the same primary. Durable before
+/// the relay log is deleted.
+fn refetch(
+    resource: &Resource<'_>,
+    mine: &Server,
+    theirs: &Server,
+    primary: &str,
+    epoch: Option<&Epoch>,
+) -> Result<()> {
+    let link = mine.link.as_ref();
+    let again = link.is_some_and(|link| resource.node.node_at(&link.source) == primary);
+    let refetches = epoch.filter(|_| again).map(|epoch| Voted {
+        epoch: epoch.number,
+        received: theirs.binlog_position.clone(),
+    });
+    resource.remember(|record| record.refetches = refetches)
+}
+
 /// A vote has served its purpose once its voter follows who was elected.
-fn remember_following(resource: &Resource<'_>, epoch: Option<&Epoch>) -> Result<()> {
-    remember(resource, |record| {
+fn remember_following(resource: &Resource<'_>, epoch: Option<&Epoch>, own: Position) -> Result<()> {
+    resource.remember(|record| {
         record.held = false;
+        record.machine_crashed = false;
+        record.own = Some(own);
         if record.missed(epoch) {
             record.voted = None;
         }
     })
 }
 
-/// Changes this node's record, if that makes a difference.
-pub(super) fn remember(resource: &Resource<'_>, change: impl FnOnce(&mut Record)) -> Result<()> {
-    let old = record::load(resource.instance())?;
-    let mut new = old.clone();
-    change(&mut new);
-    if new == old {
-        Ok(())
-    } else {
-        record::store(resource.instance(), &new)
-    }
-}
-
-fn follows(server: &Server, source: &str) -> bool {
+fn follows(resource: &Resource<'_>, server: &Server, primary: &str) -> bool {
     server.link.as_ref().is_some_and(|link| {
         let running = link.receiver != Thread::Stopped && link.applier != Thread::Stopped;
-        link.source == source && running && refused(link).is_none()
+        resource.node.node_at(&link.source) == primary && running && refused(link).is_none()
     })
 }
 
-/// Applies what is in the relay log, because pointing elsewhere deletes it: until then this node may be the only one
-/// that holds a transaction the new primary has not passed on.
-fn drained(resource: &Resource<'_>, connection: &mut Connection, server: Server) -> Result<Server> {
+/// Applies what is in the relay log where the primary does not have all of it, because pointing elsewhere deletes it: this
+/// node may be the only one that holds it.
+fn drained(resource: &Resource<'_>, database: &mut dyn Database, server: Server) -> Result<Server> {
     let applying = server.link.as_ref().is_some_and(|link| link.applier != Thread::Stopped);
     if !applying || server.holdings.pending().is_empty() {
         return Ok(server);
     }
-    let deadline = resource.context.deadline.within(DRAIN);
-    let drained = deadline.poll("the relay log's end", STEP, || {
-        let server = observe::server(connection)?;
+    let drained = resource.wait("the relay log's end", DRAIN, || {
+        let server = database.observe()?;
         Ok(server.holdings.pending().is_empty().then_some(server))
     });
     match drained {
-        Err(Error::Timeout { .. }) => observe::server(connection),
+        Err(Error::Timeout { .. }) => database.observe(),
         other => other,
     }
 }
 
-/// The server with its replication stopped: only now do its positions stand still.
-pub(super) fn stopped(connection: &mut Connection, server: Server) -> Result<Server> {
-    if server.link.is_none() {
-        return Ok(server);
+/// Starts the replication of a server that was just stopped, to the source that it has, unless that would delete what
+/// was received and not executed, or may: a server that was restarted does not know what is in its relay log.
+fn resume(database: &mut dyn Database, server: &Server) {
+    let knows = server.is_attached() && server.holdings.pending().is_empty();
+    let loses_nothing = server.keeps_received || knows;
+    if server.link.is_some()
+        && loses_nothing
+        && let Err(error) = database.start_replication()
+    {
+        log::warning(&format!("replication stays stopped: {error}"));
     }
-    connection.run(mariadb::STOP_REPLICATION)?;
-    observe::server(connection)
-}
-
-/// Points the stopped server to `source` and starts it. Deletes the relay log.
-pub(super) fn point(resource: &Resource<'_>, connection: &mut Connection, server: &Server, source: &str) -> Result<()> {
-    let replication = &resource.config.replication;
-    remember(resource, |record| record.changing_source = true)?;
-    // A former primary has written transactions that it never applied as a replica: it must not ask for them again.
-    let resume = server.holdings.resume_position();
-    if resume != server.holdings.applied {
-        connection.run(mariadb::set_resume_position(&resume))?;
-    }
-    connection.run(mariadb::ACKNOWLEDGE)?;
-    connection.run(mariadb::DEAD_SOURCE_LIMIT)?;
-    connection.run(mariadb::change_source(
-        source,
-        replication.port,
-        &replication.credentials.login()?,
-    ))?;
-    connection.run(mariadb::START_REPLICATION)?;
-    remember(resource, |record| record.changing_source = false)
 }

@@ -5,14 +5,11 @@
 
 use std::time::Duration;
 
-use super::{Resource, STEP, follow, phase};
-use crate::cluster::Cluster;
+use super::follow::Held;
+use super::{Resource, ackers, follow, phase};
 use crate::error::{Error, Result};
-use crate::mysql::dialect::mariadb;
-use crate::mysql::observe;
-use crate::mysql::record;
-use crate::mysql::state::{Answer, Ballot, Seen, Thread, Vote, Voted};
-use crate::mysql::why::Why;
+use crate::mysql::decide;
+use crate::mysql::state::{Answer, Ballot, Epoch, Record, Role, Seen, Server, Thread, Vote, Voted};
 use crate::ocf::notify::Moment;
 use crate::ocf::{Outcome, log};
 
@@ -20,44 +17,33 @@ use crate::ocf::{Outcome, log};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
-    let Some(cluster) = &resource.cluster else {
+    if !resource.is_clustered() {
         return Ok(Outcome::SUCCESS);
-    };
+    }
     match resource.context.notify.moment {
-        Some(Moment::PrePromote) => phase("vote", || vote(resource, cluster))?,
-        Some(Moment::PostPromote) => after_promotion(resource, cluster)?,
-        Some(
-            Moment::PreStart
-            | Moment::PostStart
-            | Moment::PreStop
-            | Moment::PostStop
-            | Moment::PreDemote
-            | Moment::PostDemote,
-        )
-        | None => {}
+        Some(Moment::PrePromote) => phase("vote", || vote(resource))?,
+        Some(Moment::PostPromote) => after_promotion(resource)?,
+        Some(Moment::PostStart | Moment::PostStop) => replicas_changed(resource)?,
+        Some(Moment::PreStart | Moment::PreStop | Moment::PreDemote | Moment::PostDemote) | None => {}
     }
     Ok(Outcome::SUCCESS)
 }
 
 /// Publishes what this node holds. The receiver is not stopped: with both threads stopped the next start would delete
 /// the relay log. The old primary is dead, fenced or demoted by now, so nothing more can come that a client was told.
-fn vote(resource: &Resource<'_>, cluster: &Cluster) -> Result<()> {
-    let instance = resource.instance();
-    let name = observe::vote_attribute(instance);
-    let epoch = record::epoch(cluster, instance)?.map_or(0, |epoch| epoch.number);
-    let cast = ballot(resource, epoch);
+fn vote(resource: &Resource<'_>) -> Result<()> {
+    let ended = resource.node.epoch()?;
+    let epoch = ended.as_ref().map_or(0, |epoch| epoch.number);
+    let cast = ballot(resource, ended.as_ref());
     if cast.is_err() {
         // A vote of an election that came to nothing must not stand for this one.
-        cluster.delete_private(&name)?;
+        resource.node.withdraw_vote()?;
     }
-    let vote = Vote { epoch, ballot: cast? };
-    let text = serde_json::to_string(&vote).map_err(|error| Error::State(format!("cannot write a vote: {error}")))?;
-    log::info(&format!("voting {text}"));
-    cluster.set_private(&name, &text)
+    resource.node.cast_vote(&Vote { epoch, ballot: cast? })
 }
 
-fn ballot(resource: &Resource<'_>, epoch: u64) -> Result<Ballot> {
-    let record = record::load(resource.instance())?;
+fn ballot(resource: &Resource<'_>, epoch: Option<&Epoch>) -> Result<Ballot> {
+    let record = resource.node.record()?;
     let server = match look(resource)? {
         Seen::Absent => return Ok(Ballot::NoServer),
         Seen::Running(_, Answer::Alive(how) | Answer::Silent(how)) => {
@@ -68,53 +54,99 @@ fn ballot(resource: &Resource<'_>, epoch: u64) -> Result<Ballot> {
         Seen::Running(_, Answer::Facts(server)) => server,
     };
     let idle = server.link.as_ref().is_some_and(|link| {
-        link.applier == Thread::Stopped && link.receiver != Thread::Stopped && link.applier_error.is_none()
+        let protected = link.receiver != Thread::Stopped || server.keeps_received;
+        link.applier == Thread::Stopped && protected && link.applier_error.is_none()
     });
     if idle {
-        resource.connect()?.run(mariadb::START_APPLIER)?;
+        resource.node.connect()?.start_applier()?;
     }
     if record.changing_source {
         // The relay log may be gone although the server still says what it had received.
-        return Ok(Ballot::Holds(server.holdings.executed()));
+        return Ok(Ballot::Restarted(server.holdings.executed()));
     }
-    let voted = Voted {
-        epoch,
-        received: server.holdings.received.clone(),
-    };
+    let source = resource.source_of(&server);
+    let knows = epoch.is_none_or(|epoch| {
+        decide::knows_what_it_received(&server, &record, source.as_deref(), epoch, resource.node.name())
+    });
     if server.is_attached() {
-        follow::remember(resource, |record| record.voted = Some(voted))?;
+        remember_vote(resource, &server, &record, epoch, knows)?;
     }
-    Ok(Ballot::Holds(server.holdings))
+    let holdings = match &record.own {
+        Some(known) if !record.dropped_tail => {
+            server
+                .holdings
+                .without_own(server.server_id, &server.server_uuid, known)
+        }
+        Some(_) | None => server.holdings,
+    };
+    let holdings = holdings.in_short();
+    Ok(if knows {
+        Ballot::Holds(holdings)
+    } else {
+        Ballot::Restarted(holdings)
+    })
+}
+
+/// What must be executed here before a later election may count on it although the server restarted. A node that does not
+/// know what it had received has voted for no less than what it still has to fetch.
+fn remember_vote(
+    resource: &Resource<'_>,
+    server: &Server,
+    record: &Record,
+    epoch: Option<&Epoch>,
+    knows: bool,
+) -> Result<()> {
+    let number = epoch.map_or(0, |epoch| epoch.number);
+    let lost = record.refetches.clone().filter(|lost| lost.epoch == number);
+    let received = Voted {
+        epoch: number,
+        received: server.holdings.received(),
+    };
+    let Some(voted) = Some(received).filter(|_| knows).or(lost) else {
+        return Ok(());
+    };
+    resource.remember(|record| record.voted = Some(voted))
 }
 
 /// A server that is full of clients, who lost their primary, answers in a moment: worth a few tries.
 fn look(resource: &Resource<'_>) -> Result<Seen> {
-    let deadline = resource.context.deadline.within(PATIENCE);
     let limit = || resource.config.hang_timeout.min(resource.context.deadline.remaining());
-    let answered = deadline.poll("an answer of the server", STEP, || {
-        let seen = observe::local(&resource.config, limit())?;
+    let answered = resource.wait("an answer of the server", PATIENCE, || {
+        let seen = resource.node.look(limit())?;
         let full = matches!(seen, Seen::Running(_, Answer::Alive(_)));
         Ok((!full).then_some(seen))
     });
     match answered {
-        Err(Error::Timeout { .. }) => observe::local(&resource.config, limit()),
+        Err(Error::Timeout { .. }) => resource.node.look(limit()),
         other => other,
     }
 }
 
-fn after_promotion(resource: &Resource<'_>, cluster: &Cluster) -> Result<()> {
+fn after_promotion(resource: &Resource<'_>) -> Result<()> {
     let primary = resource.context.notify.primary_after();
-    if let Some(primary) = primary.filter(|primary| *primary != cluster.node) {
-        match phase("follow", || follow_new(resource, cluster, primary)) {
+    if let Some(primary) = primary.filter(|primary| *primary != resource.node.name()) {
+        match phase("follow", || follow_new(resource, primary)) {
             Ok(None) => {}
-            Ok(Some(why)) => log::error(&why.to_string()),
+            Ok(Some(held)) => log::error(&held.why.to_string()),
             Err(error) => log::warning(&format!("cannot follow {primary} yet: {error}")),
         }
     }
-    cluster.delete_private(&observe::vote_attribute(resource.instance()))
+    resource.node.withdraw_vote()
 }
 
-fn follow_new(resource: &Resource<'_>, cluster: &Cluster, primary: &str) -> Result<Option<Why>> {
-    let epoch = record::epoch(cluster, resource.instance())?;
-    follow::run(resource, primary, epoch.as_ref())
+/// The primary looks after its claim at once: commits may be waiting for a replica that was just stopped or fenced.
+fn replicas_changed(resource: &Resource<'_>) -> Result<()> {
+    let record = resource.node.record()?;
+    if record.role != Role::Primary {
+        return Ok(());
+    }
+    let gone = resource.context.notify.stopped().into_iter().collect();
+    phase("acknowledgements", || {
+        ackers::keep(resource, &resource.server()?, &gone)
+    })
+    .map(drop)
+}
+
+fn follow_new(resource: &Resource<'_>, primary: &str) -> Result<Option<Held>> {
+    follow::run(resource, primary, resource.node.epoch()?.as_ref())
 }

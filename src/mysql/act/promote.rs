@@ -5,17 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Resource, STEP, follow, phase};
-use crate::cluster::Cluster;
+use super::{Resource, phase, replication};
 use crate::error::{During, Error, Result};
-use crate::mysql::decide::promote::{Election, Promotion, is_proven, next_step};
+use crate::mysql::decide::promote::{Election, Promotion, Proof, hindered, next_step};
 use crate::mysql::decide::{self, score};
-use crate::mysql::dialect::mariadb;
-use crate::mysql::gtid::{GtidList, Holdings};
-use crate::mysql::observe;
-use crate::mysql::record;
-use crate::mysql::sql::Connection;
-use crate::mysql::state::{Epoch, Record, Role, Server, Vote};
+use crate::mysql::gtid::{Holdings, Position};
+use crate::mysql::node::Database;
+use crate::mysql::state::{Claim, Epoch, Record, Role, Server, Vote};
 use crate::mysql::why::Why;
 use crate::ocf::{OcfCode, Outcome, log};
 use crate::sys::clock;
@@ -24,31 +20,29 @@ use crate::sys::clock;
 const VOTES: Duration = Duration::from_secs(3);
 /// How often a drain is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-
+/// How long a survivor is left alone to execute what it has received.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// How long a survivor may take to say whether it executes.
+const SURVIVOR: Duration = Duration::from_secs(1);
 /// How long the former primary may take to answer, if it did not vote: it should be off.
 const FORMER: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
-    let mut connection = resource.connect()?;
-    let election = match &resource.cluster {
-        Some(cluster) => phase("collect votes", || collect(resource, cluster, &mut connection))?,
+    let mut database = resource.node.connect()?;
+    let election = if resource.is_clustered() {
+        phase("collect votes", || collect(resource, database.as_mut()))?
+    } else {
         // A server on its own has nobody to compare with, and nobody to be compared by.
-        None => Election {
-            ordered: true,
-            knows_what_it_received: true,
-            ..Election::default()
-        },
+        Election::alone(resource.config.policy)
     };
-    match phase("prove", || prove(resource, &mut connection, &election))? {
-        Proof::Already => {}
-        Proof::Refused(why) => {
+    match phase("prove", || prove(resource, database.as_mut(), &election))? {
+        Ruling::Already => {}
+        Ruling::Refused(why) => {
             return Ok(Outcome::because(OcfCode::ErrGeneric, format!("not promoted: {why}")));
         }
-        Proof::Given(evidence) => phase("open", || open(resource, &mut connection, &election, evidence))?,
+        Ruling::Given(proof) => phase("open", || open(resource, database.as_mut(), &election, proof))?,
     }
-    if let Some(cluster) = &resource.cluster
-        && let Err(error) = cluster.set_score(Some(score::PRIMARY))
-    {
+    if let Err(error) = resource.node.set_score(Some(score::PRIMARY)) {
         // The server is the primary; the next monitor tells the cluster so.
         log::warning(&format!("cannot set the primary's promotion score yet: {error}"));
     }
@@ -56,29 +50,27 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
 }
 
 /// Reads the epoch and waits for the vote of every survivor.
-fn collect(resource: &Resource<'_>, cluster: &Cluster, connection: &mut Connection) -> Result<Election> {
-    let instance = resource.instance();
+fn collect(resource: &Resource<'_>, database: &mut dyn Database) -> Result<Election> {
+    let node = resource.node;
     let notify = &resource.context.notify;
-    let own_name = cluster.node.clone();
-    let epoch = record::epoch(cluster, instance)?;
+    let own_name = node.name().to_owned();
+    let epoch = node.epoch()?;
     let survivors: Vec<String> = notify
         .survivors()
         .into_iter()
-        .filter(|node| *node != own_name)
+        .filter(|survivor| *survivor != own_name)
         .collect();
-    let votes = collect_votes(
-        resource,
-        cluster,
-        &survivors,
-        epoch.as_ref().map_or(0, |epoch| epoch.number),
-    )?;
-    let server = observe::server(connection)?;
-    let source = source_node(resource, &server);
-    let record = record::load(instance)?;
+    let votes = collect_votes(resource, &survivors, epoch.as_ref().map_or(0, |epoch| epoch.number))?;
+    let server = database.observe()?;
+    let source = resource.source_of(&server);
+    let record = node.record()?;
+    let accepted = epoch.is_some() && node.accepted_loss()? == epoch.as_ref().map(|epoch| epoch.number);
     Ok(Election {
+        policy: resource.config.policy,
+        loss_accepted: accepted,
         ordered: resource.context.notifies && notify.promotes(&own_name),
         other_primary: notify.primary_now().filter(|node| *node != own_name).map(str::to_owned),
-        former_serves: former_serves(resource, epoch.as_ref(), &own_name, &survivors),
+        former_serves: former_serves(resource, epoch.as_ref(), &survivors),
         knows_what_it_received: epoch
             .as_ref()
             .is_none_or(|epoch| decide::knows_what_it_received(&server, &record, source.as_deref(), epoch, &own_name)),
@@ -90,25 +82,16 @@ fn collect(resource: &Resource<'_>, cluster: &Cluster, connection: &mut Connecti
     })
 }
 
-fn collect_votes(
-    resource: &Resource<'_>,
-    cluster: &Cluster,
-    survivors: &[String],
-    ended: u64,
-) -> Result<Vec<(String, Vote)>> {
+fn collect_votes(resource: &Resource<'_>, survivors: &[String], ended: u64) -> Result<Vec<(String, Vote)>> {
     let mut votes = Vec::new();
     // Pacemaker before 2.1.6 cannot wait until an attribute has arrived, so it may still be on its way.
-    let arrived = resource
-        .context
-        .deadline
-        .within(VOTES)
-        .poll("the votes of all survivors", STEP, || {
-            votes = observe::votes(cluster, resource.instance(), ended)?;
-            let complete = survivors
-                .iter()
-                .all(|node| votes.iter().any(|(voter, _)| voter == node));
-            Ok(complete.then_some(()))
-        });
+    let arrived = resource.wait("the votes of all survivors", VOTES, || {
+        votes = resource.node.votes(ended)?;
+        let complete = survivors
+            .iter()
+            .all(|node| votes.iter().any(|(voter, _)| voter == node));
+        Ok(complete.then_some(()))
+    });
     match arrived {
         // Who did not vote is named by the decision.
         Ok(()) | Err(Error::Timeout { .. }) => Ok(votes),
@@ -118,64 +101,86 @@ fn collect_votes(
 
 /// Pacemaker says that the former primary is off. One short question finds the fencing device that switched off
 /// something else.
-fn former_serves(resource: &Resource<'_>, epoch: Option<&Epoch>, own_name: &str, survivors: &[String]) -> bool {
+fn former_serves(resource: &Resource<'_>, epoch: Option<&Epoch>, survivors: &[String]) -> bool {
     let former = epoch
         .map(|epoch| &epoch.node)
-        .filter(|node| *node != own_name && !survivors.contains(node));
-    former.is_some_and(|node| observe::remote(&resource.config, node, FORMER).is_ok_and(|server| !server.read_only))
+        .filter(|node| *node != resource.node.name() && !survivors.contains(node));
+    former.is_some_and(|node| resource.node.ask(node, FORMER).is_ok_and(|server| !server.read_only))
 }
 
-fn source_node(resource: &Resource<'_>, server: &Server) -> Option<String> {
-    server.link.as_ref().map(|link| resource.config.node_at(&link.source))
-}
-
-enum Proof {
+enum Ruling {
     Already,
-    Given(String),
+    Given(Proof),
     Refused(Why),
 }
 
 /// Looks, decides, acts, until this server holds everything that any survivor holds, or cannot.
-fn prove(resource: &Resource<'_>, connection: &mut Connection, election: &Election) -> Result<Proof> {
+fn prove(resource: &Resource<'_>, database: &mut dyn Database, election: &Election) -> Result<Ruling> {
     let deadline = resource.context.deadline;
     let mut progress = Progress::new(resource.config.apply_stall_timeout);
-    let record = record::load(resource.instance())?;
+    let record = resource.node.record()?;
     loop {
-        let server = observe::server(connection)?;
-        let source = source_node(resource, &server);
-        let awaited = match next_step(&server, &record, source.as_deref(), election) {
-            Promotion::Already => return Ok(Proof::Already),
-            Promotion::Refuse(why) => return Ok(Proof::Refused(why)),
-            Promotion::Open { evidence } => return Ok(Proof::Given(evidence)),
-            Promotion::Wait { pending } => pending,
+        let server = database.observe()?;
+        let source = resource.source_of(&server);
+        let (awaited, pause) = match next_step(&server, &record, source.as_deref(), election) {
+            Promotion::Already => return Ok(Ruling::Already),
+            Promotion::Refuse(why) => return Ok(Ruling::Refused(why)),
+            Promotion::Open(proof) => return Ok(Ruling::Given(proof)),
+            Promotion::Wait { pending } => (pending, LOOK_AGAIN),
             Promotion::StartApplier => {
-                connection.run(mariadb::START_APPLIER)?;
-                server.holdings.pending()
+                database.start_applier()?;
+                (server.holdings.pending(), LOOK_AGAIN)
+            }
+            Promotion::Await { from, lacking, refused } => {
+                if let Some(why) = await_more(resource, database, &from, &lacking, refused)? {
+                    return Ok(Ruling::Refused(why));
+                }
+                (lacking, ASK_AGAIN)
             }
             Promotion::Fetch { from, lacking } => {
                 log::info(&format!("{from} has up to {lacking}, which is not here: fetching it"));
-                fetch(resource, connection, server.clone(), &from).during(format!("fetching from {from}"))?;
-                lacking
+                fetch(resource, database, server.clone(), &from).during(format!("fetching from {from}"))?;
+                (lacking, LOOK_AGAIN)
             }
         };
         if progress.stalled(&server.holdings) {
             let limit = resource.config.apply_stall_timeout.as_secs();
+            let error = server.link.and_then(|link| link.receiver_error);
+            let said = error.map_or_else(String::new, |error| format!(": {}", Why::ReceiverFailed(error)));
             return Err(Error::State(format!(
-                "no progress for {limit} s while waiting for {awaited}"
+                "no progress for {limit} s while waiting for {awaited}{said}"
             )));
         }
         if deadline.expired() {
             return Err(deadline.timeout(format!("the execution of {awaited}")));
         }
-        deadline.pause(LOOK_AGAIN);
+        resource.node.pause(pause)?;
     }
 }
 
+/// Sees to it that what a survivor has comes; returns why it will not, if it will not.
+fn await_more(
+    resource: &Resource<'_>,
+    database: &mut dyn Database,
+    from: &str,
+    lacking: &Position,
+    refused: bool,
+) -> Result<Option<Why>> {
+    let survivor = resource.node.ask(from, SURVIVOR).ok();
+    if let Some(why) = survivor.and_then(|survivor| hindered(&survivor, from, lacking)) {
+        return Ok(Some(why));
+    }
+    if refused {
+        database.start_replication()?;
+    }
+    Ok(None)
+}
+
 /// Replicates from a sibling that has more. Only with nothing left in the relay log, which this deletes.
-fn fetch(resource: &Resource<'_>, connection: &mut Connection, server: Server, from: &str) -> Result<()> {
-    let server = follow::stopped(connection, server)?;
+fn fetch(resource: &Resource<'_>, database: &mut dyn Database, server: Server, from: &str) -> Result<()> {
+    let server = replication::stopped(resource, database, server)?;
     still_drained(&server)?;
-    follow::point(resource, connection, &server, &resource.config.address_of(from))
+    replication::point(resource, database, &server, from, None, false)
 }
 
 /// Notices when what a server holds has not changed for too long.
@@ -205,60 +210,76 @@ impl Progress {
 
 /// Everything is executed here: stop, write the epoch, detach, arm, open, verify. The epoch comes before the first
 /// statement that cannot be taken back.
-fn open(resource: &Resource<'_>, connection: &mut Connection, election: &Election, evidence: String) -> Result<()> {
-    let server = observe::server(connection)?;
-    let server = follow::stopped(connection, server)?;
+fn open(resource: &Resource<'_>, database: &mut dyn Database, election: &Election, proof: Proof) -> Result<()> {
+    let server = database.observe()?;
+    let server = replication::stopped(resource, database, server)?;
     still_drained(&server)?;
     let number = election.epoch.as_ref().map_or(0, |epoch| epoch.number) + 1;
-    if let Some(cluster) = &resource.cluster {
-        let epoch = Epoch {
-            number,
-            node: cluster.node.clone(),
-            server_id: server.server_id,
-            position: server.holdings.resume_position(),
-            opened_at: clock::utc_stamp(),
-            proven: is_proven(election),
-            evidence,
-        };
-        let strength = if epoch.proven {
-            "proven"
-        } else {
-            "not proven for every instance"
-        };
-        log::info(&format!(
-            "epoch {number} opens at {}: {} ({strength})",
-            epoch.position, epoch.evidence
-        ));
-        record::store_epoch(cluster, resource.instance(), &epoch).during("writing the epoch to the cluster")?;
-    }
-    follow::remember(resource, |record| {
+    resource.remember(|record| record.opening = number)?;
+    let claim = declare(resource, &server, election, number, proof)?;
+    let needed = claim.needed;
+    let boot = resource.node.boot()?;
+    resource.remember(|record| {
         *record = Record {
             role: Role::Primary,
             epoch: number,
             closed: false,
+            boot,
+            // A primary acknowledges nothing: if its successor dies before this node follows, nothing depends on it.
+            acknowledged_in: number - 1,
+            began_at: server.binlog_position.clone(),
             binlog_base: server.binlog_base.clone(),
+            unsynced: !server.survives_kill,
+            not_durable: server.not_durable.clone(),
+            claim,
             ..Record::default()
         }
     })?;
     if server.link.is_some() {
-        connection.run(mariadb::FORGET_SOURCE)?;
+        database.forget_source()?;
     }
-    let semi_sync = resource.cluster.is_some() && resource.config.policy.semi_sync;
-    if semi_sync {
-        for statement in mariadb::arm_semi_sync() {
-            connection.run(statement)?;
-        }
+    if needed > 0 {
+        database.arm(needed)?;
     }
-    connection.run(mariadb::READ_ONLY_OFF)?;
+    database.open()?;
     if resource.config.event_scheduler {
-        connection.run(mariadb::EVENTS_ON)?;
+        database.run_events(true)?;
     }
-    verify(&observe::server(connection)?, semi_sync)
+    verify(&database.observe()?, needed)
+}
+
+/// Writes the new epoch to the cluster, with the replicas for which commits will wait.
+fn declare(resource: &Resource<'_>, server: &Server, election: &Election, number: u64, proof: Proof) -> Result<Claim> {
+    if !resource.is_clustered() {
+        return Ok(Claim::default());
+    }
+    let position = server.holdings.resume_position();
+    let epoch = Epoch {
+        number,
+        node: resource.node.name().to_owned(),
+        server_id: server.server_id,
+        opened_at: clock::utc_stamp(),
+        claim: election.opening_claim(position.clone(), server.semi_sync.most),
+        position,
+        proven: proof.proven,
+        doubted: election.epoch.as_ref().map_or(0, Epoch::last_doubted),
+        evidence: proof.evidence,
+    };
+    let strength = if epoch.proven { "proven" } else { "not proven" };
+    log::info(&format!(
+        "epoch {number} opens at {}: {} ({strength})",
+        epoch.position, epoch.evidence
+    ));
+    resource
+        .node
+        .store_epoch(&epoch)
+        .during("writing the epoch to the cluster")?;
+    Ok(epoch.claim)
 }
 
 /// The source may have sent more until the receiver stopped; forgetting it now would delete that.
 fn still_drained(stopped: &Server) -> Result<()> {
-    let pending: GtidList = stopped.holdings.pending();
+    let pending: Position = stopped.holdings.pending();
     if pending.is_empty() {
         return Ok(());
     }
@@ -268,11 +289,12 @@ fn still_drained(stopped: &Server) -> Result<()> {
     )))
 }
 
-fn verify(server: &Server, semi_sync: bool) -> Result<()> {
-    let armed = server.semi_sync.source_enabled && server.semi_sync.after_sync;
-    if server.read_only || server.link.is_some() || (semi_sync && !armed) {
+fn verify(server: &Server, needed: usize) -> Result<()> {
+    let waits = server.semi_sync.waits_for();
+    if server.read_only || server.link.is_some() || waits < needed {
         return Err(Error::State(format!(
-            "the server is not the primary it should be: read_only={}, replicates={}, semi-sync armed={armed}",
+            "the server is not the primary it should be: read_only={}, replicates={}, commits wait for {waits} \
+             acknowledgements, should be {needed}",
             server.read_only,
             server.link.is_some()
         )));

@@ -2,13 +2,15 @@
 //!
 //! Invariant: no I/O, no clock, no environment.
 
+pub(crate) mod archive;
+pub(crate) mod durability;
 pub(crate) mod monitor;
 pub(crate) mod promote;
 
 use std::time::Duration;
 
 use super::gtid::Holdings;
-use super::state::{Epoch, Record, Role, Seen, Server};
+use super::state::{Disk, Epoch, Record, Role, Seen, Server};
 use super::why::Why;
 
 /// Promotion scores. All far below Pacemaker's INFINITY of 1,000,000, with gaps that a small location preference
@@ -24,6 +26,12 @@ pub(crate) mod score {
     /// Restarted after it voted, and has executed all that it had received.
     pub(crate) const RESTARTED_COMPLETE: u32 = 1_500;
     pub(crate) const REPLICA_LAGGING: u32 = 1_000;
+    /// The primary's disk is full: whoever is whole takes its place, and it stays where nobody is.
+    pub(crate) const PRIMARY_FULL: u32 = 900;
+    /// One of its threads was stopped by hand: a promotion starts the applier, or fetches what was not received.
+    pub(crate) const REPLICA_STOPPED: u32 = 750;
+    /// It may lack what was acknowledged, and the operator accepted that.
+    pub(crate) const LOSS_ACCEPTED: u32 = 500;
 }
 
 /// What the configuration wants, as far as decisions need it.
@@ -32,22 +40,45 @@ pub(crate) struct Policy {
     /// A promotable clone; otherwise one server on its own, which has no role.
     pub(crate) promotable: bool,
     pub(crate) semi_sync: bool,
+    pub(crate) loss: Loss,
     pub(crate) max_lag: Duration,
+}
+
+/// What to do where nothing proves that a candidate has every acknowledged transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Refuse.
+    Never,
+    /// Promote the best that can be reached, and record what is not proven.
+    Bounded,
 }
 
 /// Settings without which positions prove nothing.
 pub(crate) fn unprovable(server: &Server) -> Option<Why> {
-    if !(server.log_bin && server.log_replica_updates) {
-        Some(Why::NoBinaryLog)
-    } else if !server.gtid_strict {
-        Some(Why::NotStrict)
-    } else {
-        None
-    }
+    server.unprovable.clone().map(Why::Unprovable)
 }
 
-/// Whether this node can know what it had received under the epoch's primary: it was that primary, it is attached to
-/// it, or it restarted after it had voted and has executed all that it voted for.
+/// What keeps promotions from ever being proven, although the server works: the first of them, with what mends it.
+pub(crate) fn weakness(server: &Server, policy: Policy) -> Option<Why> {
+    let strict = policy.semi_sync && policy.loss == Loss::Never;
+    let semi_sync = (policy.semi_sync && server.semi_sync.most == 0).then_some(Why::NoSemiSync);
+    let durable = || server.not_durable.clone().map(Why::NotDurable);
+    let bypass = || match &server.bypassing {
+        _ if !strict => None,
+        None => Some(Why::BypassUnknown),
+        Some(accounts) => (!accounts.is_empty()).then(|| Why::MayBypass(accounts.clone())),
+    };
+    let untested = || match &server.disk {
+        Disk::Untested(how) => Some(Why::DiskUntested(how.clone())),
+        Disk::Fine | Disk::Full(_) | Disk::Stuck(_) => None,
+    };
+    let weaknesses = unprovable(server).or(semi_sync).or_else(durable);
+    weaknesses.or_else(bypass).or_else(untested)
+}
+
+/// Whether this node can know what it had under the epoch's primary: it was that primary and lost nothing since, it
+/// is attached to it and has again what it may have lost, or it restarted after it had voted and has executed all that it
+/// voted for.
 pub(crate) fn knows_what_it_received(
     server: &Server,
     record: &Record,
@@ -55,9 +86,33 @@ pub(crate) fn knows_what_it_received(
     epoch: &Epoch,
     own_name: &str,
 ) -> bool {
-    let attached = server.is_attached() && !record.changing_source && source_node == Some(epoch.node.as_str());
+    let primary = epoch.node == own_name && was_whole_primary(server, record, epoch).is_ok();
+    let knows = server.is_attached() || (server.keeps_received && server.link.is_some());
+    let refetches = record.refetches.as_ref().filter(|lost| lost.epoch == epoch.number);
+    let whole = !record.changing_source && refetches.is_none_or(|lost| server.holdings.has_received(&lost.received));
+    let attached = knows && whole && source_node == Some(epoch.node.as_str());
     let voted = record.voted.as_ref().filter(|voted| voted.epoch == epoch.number);
-    epoch.node == own_name || attached || voted.is_some_and(|voted| server.holdings.covers(&voted.received))
+    // Nothing that was acknowledged in this epoch depends on a replica that had no part in it yet. One that is connected to
+    // a primary which is promoted again has: it may not have noted that.
+    let elsewhere = epoch.node != own_name && source_node != Some(epoch.node.as_str());
+    let uninvolved = elsewhere && record.acknowledged_in < epoch.number;
+    primary || attached || uninvolved || voted.is_some_and(|voted| server.holdings.covers(&voted.received))
+}
+
+/// Whether this node, which the cluster knows as the primary of `epoch`, has everything that it confirmed; why not, else.
+fn was_whole_primary(server: &Server, record: &Record, epoch: &Epoch) -> Result<(), Why> {
+    let lost = |how| {
+        let epoch = epoch.number;
+        Err(Why::NotItself { epoch, how })
+    };
+    match record.not_durable.as_ref().or(server.not_durable.as_ref()) {
+        // Its promotion ended before it was open.
+        _ if record.opening == epoch.number && server.holdings.covers(&epoch.position) => Ok(()),
+        // Another machine with this name, or this one restored from a backup, has other data.
+        _ if record.epoch != epoch.number => lost("it has no record of that".to_owned()),
+        Some(setting) if record.machine_crashed => lost(format!("its machine crashed while it ran without {setting}")),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn unproven(epoch: &Epoch) -> Why {
@@ -86,20 +141,29 @@ pub(crate) enum Recovery {
     Truncate,
 }
 
-/// A crashed primary whose successor was elected drops its unconfirmed tail; everything else keeps it. The successor's
-/// election must have been complete, and commits must have waited for a replica: otherwise this node may have the only
-/// copy of a confirmed transaction.
+/// A crashed primary whose successor was elected drops its unconfirmed tail; everything else keeps it. Every election since
+/// must have been proven, and commits must have waited for a replica: otherwise this node may have the only copy of a
+/// confirmed transaction.
 pub(crate) fn start(seen: &Seen, record: &Record, epoch: Option<&Epoch>, own_name: &str, policy: Policy) -> Starting {
     if matches!(seen, Seen::Running(..)) {
         return Starting::Adopt;
     }
     let crashed_primary = record.role == Role::Primary && !record.closed;
-    let succeeded = epoch.is_some_and(|epoch| epoch.node != own_name && epoch.number > record.epoch && epoch.proven);
+    let succeeded = epoch.is_some_and(|epoch| epoch.node != own_name && epoch.succeeds(record.epoch));
     Starting::Launch(if policy.semi_sync && crashed_primary && succeeded {
         Recovery::Truncate
     } else {
         Recovery::Commit
     })
+}
+
+/// Whether a primary should enter its reign in the table of reigns: it has not, and its commits are received by somebody.
+pub(crate) fn reign_is_due(server: &Server, record: &Record) -> bool {
+    let semi_sync = &server.semi_sync;
+    let is_open = record.role == Role::Primary && !server.read_only;
+    let flows = semi_sync.connected > 0 && semi_sync.clients >= semi_sync.waits_for();
+    let writes = matches!(server.disk, Disk::Fine | Disk::Untested(_));
+    is_open && record.entered < record.epoch && flows && writes
 }
 
 /// Whether this node may replicate from the new primary.
@@ -115,6 +179,9 @@ pub(crate) enum Following {
 pub(crate) fn follow(mine: &Server, primary: &Server, primary_node: &str, epoch: Option<&Epoch>) -> Following {
     if let Some(why) = unprovable(mine) {
         return Following::Hold(why);
+    }
+    if mine.skips_own && mine.lost_own(primary) {
+        return Following::Hold(Why::LacksOwn(primary_node.to_owned()));
     }
     let primary_has = informed(&primary.holdings, epoch);
     let node = primary_node.to_owned();
@@ -136,9 +203,11 @@ pub(crate) fn follow(mine: &Server, primary: &Server, primary_node: &str, epoch:
 }
 
 /// What a server has, with what the epoch implies.
-fn informed(holdings: &Holdings, epoch: Option<&Epoch>) -> Holdings {
+pub(crate) fn informed(holdings: &Holdings, epoch: Option<&Epoch>) -> Holdings {
     match epoch {
-        Some(epoch) => holdings.knowing(epoch.server_id, &epoch.position),
+        Some(epoch) => holdings
+            .knowing(epoch.server_id, &epoch.position)
+            .knowing(epoch.server_id, &epoch.claim.floor),
         None => holdings.clone(),
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Invariant: no I/O, no clock, no environment.
 
-use super::{Policy, knows_what_it_received, score, unprovable, unproven};
-use crate::mysql::state::{Answer, Epoch, Link, Record, Role, Seen, Server, Thread};
-use crate::mysql::why::{NO_FALLBACK_MS, Why};
+use super::{Policy, knows_what_it_received, score, unprovable, unproven, was_whole_primary, weakness};
+use crate::mysql::state::{Answer, Disk, Epoch, Link, Record, Role, Seen, Server, Thread};
+use crate::mysql::why::Why;
 use crate::ocf::OcfCode;
 
 /// What becomes of this node's promotion score.
@@ -39,16 +39,32 @@ impl Verdict {
     }
 }
 
-/// Reports the state of this node. `held` is what an attempt to attach found out. `epoch` is the cluster's last one: it
-/// is known to a probe, and where a replica has no working source.
-pub(crate) fn report(
-    seen: &Seen,
-    record: &Record,
-    epoch: Option<&Epoch>,
-    held: Option<Why>,
-    own_name: &str,
-    policy: Policy,
-) -> Verdict {
+/// What a monitor knows of this node.
+#[derive(Debug, Clone)]
+pub(crate) struct View<'a> {
+    pub(crate) own_name: &'a str,
+    pub(crate) policy: Policy,
+    pub(crate) seen: &'a Seen,
+    pub(crate) record: &'a Record,
+    /// The cluster's last one: known to a probe, and where a replica has no working source.
+    pub(crate) epoch: Option<&'a Epoch>,
+    /// What an attempt to attach found out.
+    pub(crate) held: Option<Why>,
+    /// The node that the server is configured to follow, where that was looked at.
+    pub(crate) source_node: Option<&'a str>,
+}
+
+/// Reports the state of this node.
+pub(crate) fn report(view: View<'_>) -> Verdict {
+    let View {
+        own_name,
+        policy,
+        seen,
+        record,
+        epoch,
+        held,
+        source_node,
+    } = view;
     match seen {
         Seen::Absent => Verdict {
             code: OcfCode::NotRunning,
@@ -66,9 +82,16 @@ pub(crate) fn report(
         }
         Seen::Running(_, Answer::Facts(server)) => match &server.link {
             Some(link) if server.is_attached() && held.is_none() && !record.changing_source => {
-                replica(server, link, policy)
+                replica(server, link, record, policy)
             }
-            Some(_) | None => unattached(server, record, epoch, held, own_name, policy),
+            Some(_) | None => {
+                let knows = |epoch| match knows_what_it_received(server, record, source_node, epoch, own_name) {
+                    true => Ok(()),
+                    false if epoch.node == own_name => was_whole_primary(server, record, epoch),
+                    false => Err(unproven(epoch)),
+                };
+                unattached(server, epoch.map(|epoch| (epoch, knows(epoch))), held, own_name, policy)
+            }
         },
     }
 }
@@ -108,10 +131,21 @@ fn writable(server: &Server, record: &Record, epoch: Option<&Epoch>, own_name: &
         score: Score::Set(score::PRIMARY),
         readable: true,
     };
-    let succeeded = epoch.is_some_and(|epoch| epoch.node != own_name || epoch.number != record.epoch);
+    let successor = epoch.filter(|epoch| epoch.node != own_name || epoch.number != record.epoch);
     match (record.role, policy.promotable) {
-        (Role::Primary, true) if succeeded => Verdict::failed(OcfCode::FailedPromoted, Why::WritableReplica),
-        (Role::Primary, true) => primary(primary_weakness(server, policy)),
+        (Role::Primary, true) => match (successor, &server.disk) {
+            (Some(Epoch { node, number, .. }), _) => {
+                let (node, epoch) = (node.clone(), *number);
+                Verdict::failed(OcfCode::FailedPromoted, Why::HasSuccessor { node, epoch })
+            }
+            (None, Disk::Stuck(how)) => Verdict::failed(OcfCode::ErrGeneric, Why::DiskStuck(how.clone())),
+            // Where the others have no room either, it is still the best that there is.
+            (None, Disk::Full(place)) => Verdict {
+                score: Score::Set(score::PRIMARY_FULL),
+                ..primary(Some(Why::DiskFull(place.clone())))
+            },
+            (None, Disk::Fine | Disk::Untested(_)) => primary(primary_weakness(server, policy)),
+        },
         (Role::Primary, false) => primary(None),
         (Role::Replica, true) => Verdict::failed(OcfCode::FailedPromoted, Why::WritableReplica),
         (Role::Replica, false) => Verdict {
@@ -125,28 +159,40 @@ fn writable(server: &Server, record: &Record, epoch: Option<&Epoch>, own_name: &
 
 fn primary_weakness(server: &Server, policy: Policy) -> Option<Why> {
     let semi_sync = &server.semi_sync;
-    let armed = semi_sync.source_enabled && semi_sync.after_sync && semi_sync.timeout_ms >= NO_FALLBACK_MS;
-    if policy.semi_sync && !armed {
-        return Some(Why::SemiSyncNotArmed);
-    }
-    if policy.semi_sync && semi_sync.clients == 0 {
-        return Some(Why::NoAcknowledgingReplica);
-    }
-    unprovable(server).or_else(|| not_durable(server))
+    let acknowledgements = match semi_sync.waits_for() {
+        _ if !policy.semi_sync => None,
+        _ if semi_sync.most == 0 => None,
+        0 if semi_sync.source_enabled => Some(Why::SemiSyncNotArmed),
+        0 => Some(Why::Alone),
+        needed if semi_sync.clients < needed => Some(Why::TooFewAckers {
+            needed,
+            clients: semi_sync.clients,
+        }),
+        _ => None,
+    };
+    acknowledgements.or_else(|| weakness(server, policy))
 }
 
-fn not_durable(server: &Server) -> Option<Why> {
-    server.not_durable.clone().map(Why::NotDurable)
-}
-
-fn replica(server: &Server, link: &Link, policy: Policy) -> Verdict {
+fn replica(server: &Server, link: &Link, record: &Record, policy: Policy) -> Verdict {
     let degraded = |why, score| Verdict {
         code: OcfCode::Degraded,
         why: Some(why),
         score,
         readable: false,
     };
-    if let Some(why) = broken(link).or_else(|| unprovable(server)) {
+    let one_stopped = (link.receiver == Thread::Stopped) != (link.applier == Thread::Stopped);
+    match broken(link) {
+        Some(Why::ReplicationStopped) if one_stopped && unprovable(server).is_none() => {
+            return degraded(Why::ReplicationStopped, Score::Set(score::REPLICA_STOPPED));
+        }
+        Some(why) => return degraded(why, Score::Withdraw),
+        None => {}
+    }
+    let full = || full_disk(server).map(Why::DiskFull);
+    if let Some(why) = written_here(server, link, record)
+        .or_else(|| unprovable(server))
+        .or_else(full)
+    {
         return degraded(why, Score::Withdraw);
     }
     if let Some(lag) = link.lag.filter(|lag| *lag > policy.max_lag) {
@@ -158,7 +204,9 @@ fn replica(server: &Server, link: &Link, policy: Policy) -> Verdict {
     }
     // Judged by the setting, not by whether the source is connected: the score must not change while it fails over.
     let acknowledging = policy.semi_sync && server.semi_sync.replica_enabled;
-    let why = not_durable(server);
+    let why = (!server.closed)
+        .then_some(Why::NotClosed)
+        .or_else(|| weakness(server, policy));
     Verdict {
         code: if why.is_some() {
             OcfCode::Degraded
@@ -175,9 +223,27 @@ fn replica(server: &Server, link: &Link, policy: Policy) -> Verdict {
     }
 }
 
+/// Where there is no room for what is received.
+pub(super) fn full_disk(server: &Server) -> Option<String> {
+    match &server.disk {
+        Disk::Full(place) => Some(place.clone()),
+        Disk::Fine | Disk::Stuck(_) | Disk::Untested(_) => None,
+    }
+}
+
+/// A replica writes nothing of its own: somebody did, and the others do not have it.
+fn written_here(server: &Server, link: &Link, record: &Record) -> Option<Why> {
+    let now = server.own_transactions();
+    let known = record.own.as_ref()?;
+    (now != *known && !record.dropped_tail).then(|| Why::WrittenHere {
+        primary: link.source.clone(),
+        extra: now,
+    })
+}
+
 /// Errors by which a connection fails when its other end is away or full; any other one does not heal by itself.
-const SOURCE_AWAY: [u32; 13] = [
-    1040, 1053, 1158, 1159, 1160, 1161, 1203, 2002, 2003, 2005, 2006, 2013, 2055,
+const SOURCE_AWAY: [u32; 17] = [
+    1040, 1053, 1129, 1158, 1159, 1160, 1161, 1203, 1927, 2002, 2003, 2005, 2006, 2013, 2026, 2055, 3032,
 ];
 
 /// Why a source that is there refuses this replica: a wrong password, an account that is missing, TLS.
@@ -203,11 +269,11 @@ pub(super) fn broken(link: &Link) -> Option<Why> {
 }
 
 /// A replica without a source: the cluster just started, or this node was held back. Its relay log may have lost what
-/// it once received, so it may be promoted only if nobody can have more.
+/// it once received, so it may be promoted only if it knows that it has all of that: `epoch` is the cluster's last one,
+/// with the answer.
 fn unattached(
     server: &Server,
-    record: &Record,
-    epoch: Option<&Epoch>,
+    epoch: Option<(&Epoch, Result<(), Why>)>,
     held: Option<Why>,
     own_name: &str,
     policy: Policy,
@@ -226,10 +292,8 @@ fn unattached(
     }
     match epoch {
         None => plain(Score::Set(score::FIRST_START)),
-        Some(epoch) if epoch.node == own_name => plain(Score::Set(score::LAST_PRIMARY)),
-        Some(epoch) if knows_what_it_received(server, record, None, epoch, own_name) => {
-            plain(Score::Set(score::RESTARTED_COMPLETE))
-        }
-        Some(epoch) => Verdict::failed(OcfCode::Degraded, unproven(epoch)),
+        Some((epoch, Ok(()))) if epoch.node == own_name => plain(Score::Set(score::LAST_PRIMARY)),
+        Some((_, Ok(()))) => plain(Score::Set(score::RESTARTED_COMPLETE)),
+        Some((_, Err(why))) => Verdict::failed(OcfCode::Degraded, why),
     }
 }

@@ -3,8 +3,20 @@ use crate::mysql::decide::monitor::*;
 use crate::mysql::state::ThreadError;
 use crate::ocf::OcfCode;
 
+fn view<'a>(seen: &'a Seen, record: &'a Record) -> View<'a> {
+    View {
+        own_name: "n2",
+        policy: POLICY,
+        seen,
+        record,
+        epoch: None,
+        held: None,
+        source_node: None,
+    }
+}
+
 fn look(seen: &Seen, role: Role) -> Verdict {
-    report(seen, &record(role), None, None, "n2", POLICY)
+    report(view(seen, &record(role)))
 }
 
 /// Every combination of what a server can look like; the invariants hold for each.
@@ -25,10 +37,10 @@ fn no_state_of_a_server_breaks_the_rules_of_monitor() {
                 for lag in [None, Some(0), Some(61)] {
                     let mut server = server();
                     server.read_only = bit(0);
-                    server.gtid_strict = bit(1);
-                    server.log_bin = bit(2);
+                    server.unprovable = bit(1).then(|| "log_bin".to_owned());
+                    server.semi_sync.most = usize::from(bit(2));
                     server.semi_sync.source_enabled = bit(3);
-                    server.semi_sync.clients = u64::from(bit(4));
+                    server.semi_sync.clients = usize::from(bit(4));
                     server.link = bit(5).then(|| Link {
                         receiver,
                         applier,
@@ -70,10 +82,11 @@ fn check(server: &Server, role: Role, verdict: &Verdict) {
             "nobody else does: {what}"
         );
     }
-    let stopped = server
-        .link
-        .as_ref()
-        .is_some_and(|l| l.applier == Thread::Stopped || l.receiver == Thread::Stopped);
+    let stopped = server.link.as_ref().is_some_and(|l| {
+        let (applier, receiver) = (l.applier == Thread::Stopped, l.receiver == Thread::Stopped);
+        let failed = (applier && l.applier_error.is_some()) || (receiver && l.receiver_error.is_some());
+        failed || (applier && receiver)
+    });
     if server.read_only && stopped {
         assert_eq!(
             verdict.score,
@@ -81,7 +94,7 @@ fn check(server: &Server, role: Role, verdict: &Verdict) {
             "broken replication is not promotable: {what}"
         );
     }
-    if server.read_only && !(server.gtid_strict && server.log_bin) {
+    if server.read_only && server.unprovable.is_some() {
         assert_eq!(
             verdict.score,
             Score::Withdraw,
@@ -158,7 +171,13 @@ fn a_replica_stopped_by_a_duplicate_key_is_degraded_and_not_promotable() {
 #[test]
 fn after_a_cold_start_only_the_last_primary_or_anyone_of_a_new_cluster_may_be_promoted() {
     let alone = seen(Server { link: None, ..server() });
-    let score = |epoch: Option<&Epoch>| report(&alone, &record(Role::Replica), epoch, None, "n2", POLICY).score;
+    let score = |epoch: Option<&Epoch>| {
+        report(View {
+            epoch,
+            ..view(&alone, &record(Role::Replica))
+        })
+        .score
+    };
     assert_eq!(score(None), Score::Set(score::FIRST_START));
     assert_eq!(score(Some(&epoch("n2", 3, ""))), Score::Set(score::LAST_PRIMARY));
     assert_eq!(score(Some(&epoch("n1", 4, ""))), Score::Withdraw);
@@ -175,7 +194,11 @@ fn a_server_on_its_own_has_no_role() {
         link: None,
         ..server()
     });
-    let verdict = report(&open, &Record::default(), None, None, "", plain);
+    let verdict = report(View {
+        own_name: "",
+        policy: plain,
+        ..view(&open, &Record::default())
+    });
     assert_eq!((verdict.code, verdict.score), (OcfCode::Success, Score::Withdraw));
 }
 
@@ -185,14 +208,10 @@ fn a_replica_that_was_found_ahead_says_so_whatever_its_threads_do() {
         primary: "n1".to_owned(),
         extra: list("0-2-6"),
     };
-    let verdict = report(
-        &seen(server()),
-        &record(Role::Replica),
-        None,
-        Some(why.clone()),
-        "n2",
-        POLICY,
-    );
+    let verdict = report(View {
+        held: Some(why.clone()),
+        ..view(&seen(server()), &record(Role::Replica))
+    });
     assert_eq!(
         (verdict.code, verdict.score, verdict.why),
         (OcfCode::Degraded, Score::Withdraw, Some(why))
@@ -206,7 +225,13 @@ fn a_writable_server_of_an_older_epoch_is_not_the_primary() {
         link: None,
         ..server()
     });
-    let probe = |epoch: Epoch| report(&open, &record(Role::Primary), Some(&epoch), None, "n2", POLICY).code;
+    let probe = |epoch: Epoch| {
+        report(View {
+            epoch: Some(&epoch),
+            ..view(&open, &record(Role::Primary))
+        })
+        .code
+    };
     assert_ne!(probe(epoch("n2", 3, "")), OcfCode::FailedPromoted);
     assert_eq!(probe(epoch("n1", 4, "")), OcfCode::FailedPromoted);
 }
@@ -248,4 +273,92 @@ fn settings_that_survive_no_crash_are_reported_and_do_not_forbid_a_promotion() {
         (OcfCode::Degraded, Score::Set(score::REPLICA_ACKNOWLEDGING))
     );
     assert!(verdict.why.unwrap().to_string().contains("sync_binlog=1"));
+}
+
+#[test]
+fn what_the_account_may_not_do_for_a_protection_is_a_weakness_and_no_failure() {
+    let untested = on(Disk::Untested("GRANT this".to_owned()), Role::Primary);
+    assert_eq!(
+        (untested.code, untested.score),
+        (OcfCode::DegradedPromoted, Score::Set(score::PRIMARY))
+    );
+    let weak = Server {
+        disk: Disk::Untested("GRANT this".to_owned()),
+        ..server()
+    };
+    assert!(weakness(&weak, POLICY).unwrap().to_string().contains("GRANT this"));
+    let blind = Server {
+        bypassing: None,
+        ..server()
+    };
+    assert_eq!(weakness(&blind, POLICY), Some(Why::BypassUnknown));
+    let bounded = Policy {
+        loss: Loss::Bounded,
+        ..POLICY
+    };
+    assert_eq!(weakness(&blind, bounded), None);
+}
+
+fn on(disk: Disk, role: Role) -> Verdict {
+    let mut server = server();
+    server.read_only = role == Role::Replica;
+    server.link = (role == Role::Replica).then(link);
+    server.disk = disk;
+    look(&seen(server), role)
+}
+
+#[test]
+fn a_primary_whose_disk_takes_no_writes_is_replaced() {
+    let verdict = on(Disk::Stuck("no answer in time".to_owned()), Role::Primary);
+    assert_eq!((verdict.code, verdict.score), (OcfCode::ErrGeneric, Score::Withdraw));
+    assert!(verdict.why.unwrap().to_string().contains("no answer in time"));
+}
+
+#[test]
+fn a_full_primary_prefers_whoever_is_whole_and_else_stays() {
+    let verdict = on(Disk::Full("/data has 0 MiB left".to_owned()), Role::Primary);
+    assert_eq!(verdict.code, OcfCode::DegradedPromoted);
+    let Score::Set(full) = verdict.score else {
+        panic!("it withdrew: {verdict:?}");
+    };
+    assert!((score::REPLICA_STOPPED..score::REPLICA_LAGGING).contains(&full));
+    let replica = on(Disk::Full("/data has 0 MiB left".to_owned()), Role::Replica);
+    assert_eq!((replica.code, replica.score), (OcfCode::Degraded, Score::Withdraw));
+}
+
+#[test]
+fn a_primary_that_was_reinstalled_or_crashed_without_its_tail_is_no_candidate() {
+    let look = |record: &Record, not_durable: Option<&str>| {
+        let server = Server {
+            link: None,
+            not_durable: not_durable.map(str::to_owned),
+            ..server()
+        };
+        let replica = Record {
+            role: Role::Replica,
+            ..record.clone()
+        };
+        report(View {
+            epoch: Some(&epoch("n2", 3, "")),
+            ..view(&seen(server), &replica)
+        })
+    };
+    let crashed = Record {
+        machine_crashed: true,
+        ..record(Role::Primary)
+    };
+    for (record, not_durable, says) in [
+        (Record::default(), None, "it has no record of that"),
+        (
+            crashed,
+            Some("sync_binlog=1"),
+            "its machine crashed while it ran without sync_binlog=1",
+        ),
+    ] {
+        let verdict = look(&record, not_durable);
+        assert_eq!((verdict.code, verdict.score), (OcfCode::Degraded, Score::Withdraw));
+        assert!(verdict.why.unwrap().to_string().contains(says));
+    }
+    let whole = look(&record(Role::Primary), Some("sync_binlog=1"));
+    assert_eq!(whole.score, Score::Set(score::LAST_PRIMARY));
 }

@@ -1,22 +1,20 @@
 use super::*;
 use crate::mysql::decide::promote::*;
-use crate::mysql::state::{Ballot, Vote, Voted};
+use crate::mysql::state::{Ballot, Vote};
 
-fn vote(node: &str, holdings: Option<Holdings>) -> (String, Vote) {
+pub(super) fn vote(node: &str, holdings: Option<Holdings>) -> (String, Vote) {
     let ballot = holdings.map_or(Ballot::NoServer, Ballot::Holds);
     (node.to_owned(), Vote { epoch: 3, ballot })
 }
 
-fn with_votes(votes: &[(String, Vote)], epoch: Option<&Epoch>) -> Election {
+pub(super) fn with_votes(votes: &[(String, Vote)], epoch: Option<&Epoch>) -> Election {
     Election {
         own_name: "n2".to_owned(),
         epoch: epoch.cloned(),
         survivors: votes.iter().map(|(node, _)| node.clone()).collect(),
         votes: votes.to_vec(),
-        ordered: true,
-        knows_what_it_received: true,
         instances: Some(3),
-        ..Election::default()
+        ..Election::alone(POLICY)
     }
 }
 
@@ -32,7 +30,7 @@ fn refusal(change: impl FnOnce(&mut Election)) -> Option<Why> {
     change(&mut election);
     match next_step(&server(), &record(Role::Replica), Some("n1"), &election) {
         Promotion::Refuse(why) => Some(why),
-        Promotion::Open { .. } => None,
+        Promotion::Open(_) => None,
         other => panic!("{other:?}"),
     }
 }
@@ -49,10 +47,6 @@ fn nothing_but_an_ordered_promotion_of_the_only_primary_opens() {
         refusal(|e| e.former_serves = true),
         Some(Why::FormerPrimaryServes("n1".to_owned()))
     );
-    assert!(matches!(
-        refusal(|e| e.knows_what_it_received = false),
-        Some(Why::Unproven { epoch: 3, .. })
-    ));
 }
 
 #[test]
@@ -67,44 +61,23 @@ fn a_node_that_is_held_back_or_proves_nothing_is_not_promoted() {
         Promotion::Refuse(Why::HeldBack)
     );
     let loose = Server {
-        log_bin: false,
+        unprovable: Some("log_bin".to_owned()),
         ..server()
     };
     let refused = next_step(&loose, &record(Role::Replica), None, &election);
-    assert_eq!(refused, Promotion::Refuse(Why::NoBinaryLog));
-}
-
-#[test]
-fn an_election_is_proven_when_every_instance_but_the_former_primary_was_compared() {
-    let n3 = vote("n3", Some(holdings("", "", "")));
-    let former = epoch("n1", 3, "");
-    assert!(is_proven(&with_votes(std::slice::from_ref(&n3), Some(&former))));
-    assert!(
-        !is_proven(&with_votes(&[], Some(&former))),
-        "n3 is away and may have the only copy"
-    );
-    assert!(
-        !is_proven(&with_votes(&[vote("n3", None)], Some(&former))),
-        "n3 has no server"
-    );
-    let two_nodes = Election {
-        instances: Some(2),
-        ..with_votes(&[], Some(&former))
-    };
-    assert!(is_proven(&two_nodes));
-    assert!(
-        !is_proven(&with_votes(&[n3], None)),
-        "the first promotion knows of no former primary"
-    );
+    assert_eq!(refused, Promotion::Refuse(Why::Unprovable("log_bin".to_owned())));
 }
 
 #[test]
 fn a_candidate_with_everything_opens_and_says_with_whom_it_compared() {
     let votes = [vote("n3", Some(holdings("0-1-4", "0-1-4", "0-1-5")))];
-    let Promotion::Open { evidence } = election(&server(), &votes, "n1", None) else {
+    let Promotion::Open(Proof { evidence, .. }) = election(&server(), &votes, "n1", None) else {
         panic!()
     };
-    assert_eq!(evidence, "holds everything that n3 received");
+    assert_eq!(
+        evidence,
+        "not compared with every instance; holds everything that n3 received"
+    );
 }
 
 #[test]
@@ -152,8 +125,10 @@ fn what_only_a_survivor_has_is_awaited_from_the_source_and_fetched_from_anybody_
     let from_source = election(&server(), &[vote("n1", Some(ahead.clone()))], "n1", None);
     assert_eq!(
         from_source,
-        Promotion::Wait {
-            pending: lacking.clone()
+        Promotion::Await {
+            from: "n1".to_owned(),
+            lacking: lacking.clone(),
+            refused: false,
         }
     );
     let from_sibling = election(&server(), &[vote("n3", Some(ahead))], "n1", None);
@@ -167,22 +142,79 @@ fn what_only_a_survivor_has_is_awaited_from_the_source_and_fetched_from_anybody_
 }
 
 #[test]
-fn a_source_that_refuses_is_no_source_to_wait_for() {
-    let mut refused = server();
-    let error = ThreadError {
-        code: 1236,
-        text: "not in the master's binlog".to_owned(),
+fn a_sibling_that_received_more_and_executed_less_has_not_diverged() {
+    let mut mine = server();
+    mine.holdings = holdings("0-1-7", "0-1-7", "0-1-7");
+    let slow = vote("n3", Some(holdings("0-1-5", "0-1-5", "0-1-9")));
+    let fetch = Promotion::Fetch {
+        from: "n3".to_owned(),
+        lacking: list("0-1-9"),
     };
-    refused.link = Some(Link {
-        receiver: Thread::Stopped,
-        receiver_error: Some(error.clone()),
-        ..link()
-    });
-    let votes = [vote("n1", Some(holdings("0-1-9", "", "")))];
-    assert_eq!(
-        election(&refused, &votes, "n1", None),
-        Promotion::Refuse(Why::ReceiverFailed(error))
-    );
+    assert_eq!(election(&mine, &[slow], "n1", None), fetch);
+}
+
+#[test]
+fn what_the_source_still_sends_is_not_fetched_from_somebody_else() {
+    let ahead = || Some(holdings("0-1-9", "", ""));
+    let both = [vote("n1", ahead()), vote("n3", ahead())];
+    for source in ["n1", "n3"] {
+        let awaited = Promotion::Await {
+            from: source.to_owned(),
+            lacking: list("0-1-9"),
+            refused: false,
+        };
+        assert_eq!(election(&server(), &both, source, None), awaited, "{source}");
+    }
+}
+
+#[test]
+fn a_source_that_refuses_is_asked_again_only_where_it_may_have_the_rest_later() {
+    let refused = |code| {
+        let error = ThreadError {
+            code,
+            text: "refused".to_owned(),
+        };
+        let mut refused = server();
+        refused.link = Some(Link {
+            receiver: Thread::Stopped,
+            receiver_error: Some(error),
+            ..link()
+        });
+        let votes = [vote("n1", Some(holdings("0-1-9", "", "")))];
+        election(&refused, &votes, "n1", None)
+    };
+    let lacking = list("0-1-9");
+    let from = "n1".to_owned();
+    let awaited = Promotion::Await {
+        from,
+        lacking,
+        refused: true,
+    };
+    assert_eq!(refused(1236), awaited);
+    let Promotion::Refuse(Why::ReceiverFailed(error)) = refused(1593) else {
+        panic!("no refusal")
+    };
+    assert_eq!(error.code, 1593);
+}
+
+/// A survivor whose replication somebody stopped sends what it has executed all the same.
+#[test]
+fn a_survivor_with_a_stopped_applier_is_waited_for_only_where_it_has_executed_the_rest() {
+    let stopped = |executed: &str| Server {
+        holdings: holdings(executed, executed, "0-1-9"),
+        link: Some(Link {
+            receiver: Thread::Stopped,
+            applier: Thread::Stopped,
+            ..link()
+        }),
+        ..server()
+    };
+    let lacking = list("0-1-9");
+    assert_eq!(hindered(&stopped("0-1-9"), "n3", &lacking), None);
+    let Some(Why::SurvivorStuck { how, .. }) = hindered(&stopped("0-1-8"), "n3", &lacking) else {
+        panic!("it was waited for")
+    };
+    assert_eq!(*how, Why::ReplicationStopped);
 }
 
 #[test]
@@ -214,7 +246,7 @@ fn a_survivor_that_cannot_say_what_it_holds_blocks_and_one_without_a_server_is_r
         ballot: Ballot::Unknown,
     };
     assert_eq!(election(&server(), &[("n3".to_owned(), unknown)], "n1", None), refused);
-    let Promotion::Open { evidence } = election(&server(), &[vote("n3", None)], "n1", None) else {
+    let Promotion::Open(Proof { evidence, .. }) = election(&server(), &[vote("n3", None)], "n1", None) else {
         panic!()
     };
     assert!(evidence.contains("not compared with n3"), "{evidence}");
@@ -229,7 +261,7 @@ fn a_node_that_is_held_back_neither_feeds_nor_blocks_an_election() {
             ballot: Ballot::Held,
         },
     );
-    let Promotion::Open { evidence } = election(&server(), &[held], "n1", None) else {
+    let Promotion::Open(Proof { evidence, .. }) = election(&server(), &[held], "n1", None) else {
         panic!()
     };
     assert!(evidence.contains("n3, which is held back"), "{evidence}");
@@ -237,59 +269,16 @@ fn a_node_that_is_held_back_neither_feeds_nor_blocks_an_election() {
 
 #[test]
 fn a_node_older_than_the_last_epoch_is_not_promoted() {
+    let n3 = [vote("n3", Some(holdings("0-1-5", "0-1-5", "")))];
     let newer = epoch("n1", 3, "0-1-6");
     assert!(matches!(
-        election(&server(), &[], "n1", Some(&newer)),
+        election(&server(), &n3, "n1", Some(&newer)),
         Promotion::Refuse(Why::OlderThanEpoch { epoch: 3, .. })
     ));
     assert!(matches!(
-        election(&server(), &[], "n1", Some(&epoch("n1", 3, "0-1-5"))),
-        Promotion::Open { .. }
+        election(&server(), &n3, "n1", Some(&epoch("n1", 3, "0-1-5"))),
+        Promotion::Open(_)
     ));
-}
-
-#[test]
-fn a_node_knows_what_it_received_from_the_epochs_primary_or_from_its_own_vote() {
-    let last = epoch("n1", 3, "0-1-5");
-    let knows = |server: &Server, record: &Record, source: Option<&str>, epoch: &Epoch| {
-        knows_what_it_received(server, record, source, epoch, "n2")
-    };
-    let plain = record(Role::Replica);
-    assert!(knows(&server(), &plain, Some("n1"), &last));
-    assert!(
-        !knows(&server(), &plain, Some("n3"), &last),
-        "attached to somebody else"
-    );
-    let changing = Record {
-        changing_source: true,
-        ..plain.clone()
-    };
-    assert!(
-        !knows(&server(), &changing, Some("n1"), &last),
-        "its relay log may be gone"
-    );
-    let restarted = Server { link: None, ..server() };
-    assert!(!knows(&restarted, &plain, None, &last));
-    assert!(
-        knows(&restarted, &plain, None, &epoch("n2", 3, "")),
-        "it was the primary itself"
-    );
-    let voted = |epoch: u64, received: &str| Record {
-        voted: Some(Voted {
-            epoch,
-            received: list(received),
-        }),
-        ..record(Role::Replica)
-    };
-    assert!(
-        knows(&restarted, &voted(3, "0-1-5"), None, &last),
-        "all that it voted for is executed"
-    );
-    assert!(!knows(&restarted, &voted(3, "0-1-6"), None, &last));
-    assert!(
-        !knows(&restarted, &voted(2, "0-1-5"), None, &last),
-        "the vote of another election"
-    );
 }
 
 #[test]
@@ -320,7 +309,7 @@ fn whoever_opens_holds_what_every_survivor_received() {
                 );
                 let other = holdings("", "", &format!("0-1-{theirs}"));
                 let decision = election(&candidate, &[vote("n3", Some(other.clone()))], "n1", None);
-                if matches!(decision, Promotion::Open { .. }) {
+                if matches!(decision, Promotion::Open(_)) {
                     opened += 1;
                     assert!(candidate.holdings.lacks(&other).is_empty() && candidate.holdings.pending().is_empty());
                 }
