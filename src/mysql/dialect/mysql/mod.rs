@@ -18,6 +18,7 @@ use crate::mysql::reign::Reign;
 use crate::mysql::sql::{Connection, Row, Statement, quote};
 use crate::mysql::state::{Epoch, Server, Thread};
 use crate::mysql::why::NO_FALLBACK_MS;
+use crate::sys::deadline::Deadline;
 use words::{SemiSyncWords, Words};
 
 /// Sessions that a demotion may have to end: everything except replication, the server's own threads and ourselves.
@@ -38,8 +39,9 @@ const WORKER_ERRORS: &str = "SELECT LAST_ERROR_MESSAGE AS text FROM \
 const RECEIVER_BUSY: u16 = 1876;
 /// Each takes two seconds where the receiver is busy: more than the replica_net_timeout of docs/operations.md, together.
 const STOP_ATTEMPTS: usize = 4;
-/// ER_STOP_REPLICA_SQL_THREAD_TIMEOUT.
-const STOP_TIMED_OUT: u16 = 1875;
+/// How long the rollback of half a transaction is waited for, and how often is looked.
+const ROLLBACK: Duration = Duration::from_secs(2);
+const ROLLBACK_STEP: Duration = Duration::from_millis(20);
 /// ER_UNKNOWN_SYSTEM_VARIABLE: this one has its present name since 8.0.26.
 const UNKNOWN_VARIABLE: u16 = 1193;
 /// ER_BAD_FIELD_ERROR: 5.7 does not have this column.
@@ -115,7 +117,8 @@ impl MySql {
     }
 
     /// Where the applier waits inside a transaction whose end will never come, STOP REPLICA would wait with it for a
-    /// minute; ended by KILL it rolls that transaction back at once.
+    /// minute; ended by KILL it rolls that transaction back at once. But only if it hears of KILL before it hears of STOP:
+    /// it is waited for.
     fn end_unfinished(&mut self) -> Result<()> {
         let unfinished = match self.connection.rows(UNFINISHED) {
             Err(Error::Sql {
@@ -124,10 +127,18 @@ impl MySql {
             other => other?,
         };
         let is_open = |gtid: &str| !gtid.is_empty() && gtid != "ANONYMOUS";
-        if unfinished.iter().any(|row| row.get(&["gtid"]).is_some_and(is_open)) {
-            end_each(&mut self.connection, COORDINATOR, &[])?;
+        if !unfinished.iter().any(|row| row.get(&["gtid"]).is_some_and(is_open)) {
+            return Ok(());
         }
-        Ok(())
+        end_each(&mut self.connection, COORDINATOR, &[])?;
+        let ended = Deadline::after(ROLLBACK).poll("the applier's end", ROLLBACK_STEP, || {
+            Ok(self.connection.rows(COORDINATOR)?.is_empty().then_some(()))
+        });
+        match ended {
+            // It heard long ago, and undoes a large transaction.
+            Err(Error::Timeout { .. }) => Ok(()),
+            other => other,
+        }
     }
 
     /// A receiver hears the order when its attempt to connect is over.
@@ -199,16 +210,7 @@ impl Database for MySql {
         self.be_impatient()?;
         self.stop_receiver()?;
         self.end_unfinished()?;
-        match self.replica("STOP", "") {
-            // A receiver that was stopped before does not say that it left half a transaction.
-            Err(Error::Sql {
-                code: STOP_TIMED_OUT, ..
-            }) => {
-                end_each(&mut self.connection, COORDINATOR, &[])?;
-                self.replica("STOP", "")
-            }
-            other => other,
-        }
+        self.replica("STOP", "")
     }
 
     fn follow(&mut self, source: &Source<'_>) -> Result<()> {
