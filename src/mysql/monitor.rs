@@ -20,10 +20,15 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
     let seen = node.look(limit(resource))?;
     if !resource.is_clustered() || resource.context.probe {
         let epoch = if is_writable(&seen) { node.epoch()? } else { None };
-        return Ok(outcome(report(View {
+        let verdict = report(View {
             epoch: epoch.as_ref(),
             ..view(resource, &seen, &record)
-        })));
+        });
+        return Ok(outcome(if resource.context.probe {
+            verdict.probed()
+        } else {
+            verdict
+        }));
     }
     recurring(resource, &record, seen)
 }

@@ -33,6 +33,16 @@ fn a_probe_tells_the_cluster_nothing() {
     assert_eq!(server.told(&format!("attribute-master-{}", server.instance)), None);
 }
 
+/// Pacemaker remembers what a probe reports until the next one.
+#[test]
+fn a_probe_does_not_report_what_may_be_mended_before_the_next_one() {
+    let server = Server::started_unpromoted();
+    let call = server.promotable();
+    call.run("promote").expect(0);
+    call.run("monitor").expect(191).says(&["no replica acknowledges"]);
+    call.meta("interval", "0").run("monitor").expect(8);
+}
+
 /// Pacemaker's daemons may fail or be busy electing while the server is well: a restart would only do harm.
 #[test]
 fn a_cluster_that_cannot_be_told_or_asked_does_not_fail_the_servers_monitor() {

@@ -37,6 +37,22 @@ impl Verdict {
             readable: false,
         }
     }
+
+    /// What a probe reports: where the server runs, and in which role. Pacemaker remembers the result of a probe until the
+    /// next one, so a degradation would outlive its cause.
+    pub(crate) fn probed(self) -> Verdict {
+        let code = match self.code {
+            OcfCode::Degraded => OcfCode::Success,
+            OcfCode::DegradedPromoted => OcfCode::RunningPromoted,
+            other => other,
+        };
+        let degraded = code != self.code;
+        Verdict {
+            code,
+            why: self.why.filter(|_| !degraded),
+            ..self
+        }
+    }
 }
 
 /// What a monitor knows of this node.

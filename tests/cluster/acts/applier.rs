@@ -58,10 +58,10 @@ pub(super) const ACTS: &[Act] = &[
     },
     Act {
         // Whoever is promoted is degraded: where the primary's node coordinated, Pacemaker waits 15 s for nothing
-        // (docs/operations.md). Once both replicas have resigned the primary runs alone, and is waited for.
+        // (docs/operations.md). Once both replicas have resigned the primary runs alone: its node is waited for, which boots.
         name: "only-backlog-is-complete",
         story: "the only replica with everything has not executed it when the primary loses power",
-        bound: 30,
+        bound: 50,
         script: &[
             stop_receiver(Sibling),
             stop_applier(Replica),

@@ -203,6 +203,26 @@ fn a_server_on_its_own_has_no_role() {
 }
 
 #[test]
+fn a_probe_reports_where_and_as_what_the_server_runs_and_no_degradation() {
+    let codes = [
+        (OcfCode::Degraded, OcfCode::Success),
+        (OcfCode::DegradedPromoted, OcfCode::RunningPromoted),
+        (OcfCode::FailedPromoted, OcfCode::FailedPromoted),
+        (OcfCode::NotRunning, OcfCode::NotRunning),
+    ];
+    for (code, reported) in codes {
+        let reported_by_monitor = Verdict {
+            code,
+            why: Some(Why::HeldBack),
+            score: Score::Keep,
+            readable: true,
+        };
+        let probed = reported_by_monitor.probed();
+        assert_eq!((probed.code, probed.why.is_none()), (reported, code != reported));
+    }
+}
+
+#[test]
 fn a_replica_that_was_found_ahead_says_so_whatever_its_threads_do() {
     let why = Why::AheadOfPrimary {
         primary: "n1".to_owned(),
