@@ -41,6 +41,8 @@ mod failover;
 mod received;
 #[path = "replication/reign.rs"]
 mod reign;
+#[path = "replication/restored.rs"]
+mod restored;
 #[path = "replication/switchover.rs"]
 mod switchover;
 #[path = "replication/votes.rs"]

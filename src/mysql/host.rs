@@ -11,6 +11,7 @@ use super::archive;
 use super::closing;
 use super::config::Config;
 use super::daemon;
+use super::data;
 use super::decide::Recovery;
 use super::detach;
 use super::disk;
@@ -102,6 +103,10 @@ impl Node for Host<'_> {
 
     fn boot(&self) -> Result<String> {
         process::boot()
+    }
+
+    fn data(&self) -> Result<String> {
+        data::identity(&self.config.datadir)
     }
 
     fn liveness(&self) -> Result<Liveness> {

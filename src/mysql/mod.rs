@@ -11,6 +11,7 @@ mod closing;
 mod config;
 mod credentials;
 mod daemon;
+mod data;
 mod decide;
 mod detach;
 mod dialect;

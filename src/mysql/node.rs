@@ -23,6 +23,8 @@ pub(crate) trait Node {
 
     /// Names this run of the machine.
     fn boot(&self) -> Result<String>;
+    /// Names the data that the server works on: another name once they were replaced by others.
+    fn data(&self) -> Result<String>;
     /// The process that owns the data directory, once one that is dying is gone.
     fn liveness(&self) -> Result<Liveness>;
     /// Process first, then what the server answers within `limit`.

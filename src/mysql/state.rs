@@ -153,11 +153,10 @@ impl Server {
         self.holdings.written_by(self.server_id, &self.server_uuid)
     }
 
-    /// Whether this server lost transactions of its own that `other` has. A receiver skips them without an error, unless
+    /// Whether this server lost transactions of its own that `other` has, executed or not. A receiver skips them without an error, unless
     /// it acknowledges (MariaDB).
-    pub(crate) fn lost_own(&self, other: &Server) -> bool {
-        let theirs = other.holdings.written_by(self.server_id, &self.server_uuid);
-        !self.holdings.covers(&theirs)
+    pub(crate) fn lost_own(&self, other: &Holdings) -> bool {
+        !self.holdings.has_own(other, self.server_id, &self.server_uuid)
     }
 
     /// Whether replication runs or ran since the server was started. After a restart the connection is still configured,
@@ -187,6 +186,8 @@ pub(crate) enum Role {
 #[serde(default)]
 pub(crate) struct Record {
     pub(crate) role: Role,
+    /// Which data it is about; empty where nobody noted it.
+    pub(crate) data: String,
     /// The epoch in which this node was last promoted; 0 when never.
     pub(crate) epoch: u64,
     /// The epoch that this node was about to open, noted before the cluster was told; without a meaning once it is open.
@@ -244,6 +245,17 @@ impl Record {
         admitted.is_some_and(|admitted| resigned.is_none_or(|resigned| resigned.admission < *admitted))
     }
 
+    /// What a node knows that found other data than it had, for example those of a backup: nothing. It may not resume a
+    /// duty, and what such a server says it received, somebody else received.
+    pub(crate) fn of_new_data(&self, data: String) -> Record {
+        Record {
+            data,
+            resigned: self.resigned,
+            changing_source: true,
+            ..Record::default()
+        }
+    }
+
     /// Whether somebody was promoted since this node voted, and it has not followed since.
     pub(crate) fn missed(&self, epoch: Option<&Epoch>) -> bool {
         let voted = self.voted.as_ref().zip(epoch);
@@ -270,6 +282,7 @@ impl Default for Record {
     fn default() -> Record {
         Record {
             role: Role::Replica,
+            data: String::new(),
             epoch: 0,
             opening: 0,
             closed: true,

@@ -113,6 +113,11 @@ pub(crate) enum Why {
 
     // What forbids a promotion.
     #[error(
+        "this node lacks transactions that it wrote itself and {0} has: a server skips its own when it receives them; it follows \
+         {0} once that is promoted, and may be promoted then"
+    )]
+    LostOwn(String),
+    #[error(
         "the cluster did not say that it promotes this node and who survives: only Pacemaker may promote, and the \
          clone needs the meta attribute notify=true"
     )]

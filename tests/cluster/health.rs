@@ -40,6 +40,14 @@ pub(crate) fn whole(lab: &Lab) -> Result<Node> {
     Ok(primary)
 }
 
+/// Nodes whose instance Pacemaker does not look at, although it runs there. A fault of Pacemaker: docs/operations.md.
+pub(crate) fn unmonitored(lab: &Lab) -> Result<Vec<Node>> {
+    let monitors = "//lrm_resource[@id='db']/lrm_rsc_op[starts-with(@id, 'db_monitor_')]";
+    let found = lab.exec_anywhere(&["cibadmin", "--query", "--xpath", monitors])?;
+    let is_monitored = |node: &Node| found.contains(&format!("on_node=\"{node}\""));
+    Ok(Node::ALL.into_iter().filter(|node| !is_monitored(node)).collect())
+}
+
 /// What the servers say, and the one behind the address, without a question to Pacemaker. Returns the primary.
 pub(crate) fn servers(lab: &Lab) -> Result<Node> {
     let family = lab.family();

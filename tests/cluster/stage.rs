@@ -50,8 +50,28 @@ impl<'a> Stage<'a> {
     }
 
     pub(crate) fn whole(&self) -> Result<Node> {
-        self.screen
-            .wait("waiting for a healthy cluster", WHOLE, || health::whole(self.lab))
+        let primary = self
+            .screen
+            .wait("waiting for a healthy cluster", WHOLE, || health::whole(self.lab))?;
+        self.monitored()?;
+        Ok(primary)
+    }
+
+    /// Does what docs/operations.md tells an operator to do where Pacemaker has stopped to monitor an instance.
+    fn monitored(&self) -> Result<()> {
+        for node in health::unmonitored(self.lab)? {
+            let name = node.to_string();
+            self.screen
+                .say(&format!("  Pacemaker does not monitor {name}: refreshing it"));
+            let refresh = ["crm_resource", "--refresh", "--resource", "db", "--node", &name];
+            self.lab.exec_anywhere(&refresh)?;
+        }
+        self.screen.wait("waiting for the monitors", WHOLE, || {
+            match health::unmonitored(self.lab)?.first() {
+                Some(node) => Err(format!("Pacemaker does not monitor {node}")),
+                None => Ok(()),
+            }
+        })
     }
 
     pub(crate) fn play(&mut self, act: &'static Act) -> Result<Report> {

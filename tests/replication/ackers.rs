@@ -18,7 +18,7 @@ fn of(ackers: &[&str], needed: u64) -> (Vec<String>, u64) {
 
 /// Until the claim is this one; every monitor does its part.
 #[track_caller]
-fn await_claim(lab: &Lab, ackers: &[&str], needed: u64) {
+pub(crate) fn await_claim(lab: &Lab, ackers: &[&str], needed: u64) {
     eventually(&format!("{needed} of {ackers:?}"), SOON, || {
         for node in [N1, N2, N3].into_iter().filter(|node| lab.active.get()[*node]) {
             lab.monitor(node);

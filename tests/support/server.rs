@@ -266,7 +266,7 @@ pub(crate) fn shell(program: &str, arguments: &[&str]) {
     run(command).expect(0);
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     shell(
         "cp",
         &[

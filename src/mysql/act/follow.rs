@@ -48,7 +48,7 @@ pub(crate) fn run(resource: &Resource<'_>, primary: &str, epoch: Option<&Epoch>)
     if distrusted(resource, &record, &server)? {
         return hold(resource, epoch, Why::LostInCrash, server, theirs);
     }
-    let lost = record.dropped_tail || server.lost_own(&theirs);
+    let lost = record.dropped_tail || server.lost_own(&theirs.holdings);
     if lost && !server.skips_own && !acknowledge && resource.config.policy.semi_sync {
         resource.remember(|record| record.dropped_tail = true)?;
         if let Following::Hold(why) = decide::follow(&server, &theirs, primary, epoch) {

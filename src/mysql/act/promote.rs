@@ -221,6 +221,7 @@ fn open(resource: &Resource<'_>, database: &mut dyn Database, election: &Electio
     let boot = resource.node.boot()?;
     resource.remember(|record| {
         *record = Record {
+            data: std::mem::take(&mut record.data),
             role: Role::Primary,
             epoch: number,
             closed: false,

@@ -8,7 +8,7 @@ use crate::ocf::{Outcome, log};
 
 pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
     let node = resource.node;
-    let record = node.record()?;
+    let record = known(resource)?;
     let epoch = node.epoch()?;
     let seen = match node.liveness()? {
         Liveness::Absent => Seen::Absent,
@@ -28,6 +28,9 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
             node.launch(recovery)?
         }
     };
+    // Not before: a server may have to create its files, or to copy those of an image.
+    let data = node.data()?;
+    resource.remember(|record| record.data = data)?;
     phase("close", || close(resource, &server))?;
     if resource.is_clustered() {
         attach(resource, epoch.as_ref());
@@ -35,6 +38,21 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
         open_alone(resource, &record)?;
     }
     Ok(Outcome::SUCCESS)
+}
+
+/// This node's record, as far as it is about the data that are here.
+fn known(resource: &Resource<'_>) -> Result<Record> {
+    let record = resource.node.record()?;
+    let data = resource.node.data()?;
+    if record.data.is_empty() || record.data == data {
+        return Ok(record);
+    }
+    log::warning(
+        "the data directory has other data than when the server ran last: what this node remembers was about those",
+    );
+    let record = record.of_new_data(data);
+    resource.node.store_record(&record)?;
+    Ok(record)
 }
 
 /// What must be known of a launch whatever becomes of it.

@@ -180,7 +180,7 @@ pub(crate) fn follow(mine: &Server, primary: &Server, primary_node: &str, epoch:
     if let Some(why) = unprovable(mine) {
         return Following::Hold(why);
     }
-    if mine.skips_own && mine.lost_own(primary) {
+    if mine.skips_own && mine.lost_own(&primary.holdings) {
         return Following::Hold(Why::LacksOwn(primary_node.to_owned()));
     }
     let primary_has = informed(&primary.holdings, epoch);

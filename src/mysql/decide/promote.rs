@@ -263,7 +263,12 @@ fn unite(server: &Server, source_node: Option<&str>, election: &Election) -> Opt
     // What comes by itself need not be fetched; after that, perhaps nothing need be.
     ahead.sort_by_key(|(node, _)| source_node != Some(node.as_str()));
     let (node, lacking) = ahead.into_iter().next()?;
-    Some(obtain(server, node, lacking, source_node))
+    let step = obtain(server, node, lacking, source_node);
+    let lost = || others.iter().find(|(_, theirs)| server.lost_own(theirs));
+    match (&step, lost()) {
+        (Promotion::Fetch { .. }, Some((node, _))) => Some(Promotion::Refuse(Why::LostOwn((*node).clone()))),
+        _ => Some(step),
+    }
 }
 
 /// Whether every instance of the clone was compared, which is all that the first election can prove.

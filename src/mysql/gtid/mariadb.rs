@@ -183,6 +183,14 @@ impl Holdings {
         self.history.iter().filter(|gtid| gtid.server == server).collect()
     }
 
+    /// Whether this server has executed all of its own transactions that another has received.
+    pub(super) fn has_own(&self, other: &Holdings, server: u32) -> bool {
+        let theirs = other.history.iter().chain(other.received.iter());
+        theirs
+            .filter(|gtid| gtid.server == server)
+            .all(|gtid| self.has_executed(gtid))
+    }
+
     /// The same server without what it wrote itself beyond a position.
     pub(super) fn without_own(&self, server: u32, known: &GtidList) -> Holdings {
         let others = self.history.iter().filter(|gtid| gtid.server != server);

@@ -180,6 +180,19 @@ impl Holdings {
         }
     }
 
+    /// Whether this server, which has this id and uuid, has executed all of its own transactions that `other` has received.
+    pub(crate) fn has_own(&self, other: &Holdings, id: u32, uuid: &str) -> bool {
+        match (self, other) {
+            (Holdings::MariaDb(mine), Holdings::MariaDb(theirs)) => mine.has_own(theirs, id),
+            (Holdings::MySql(mine), Holdings::MySql(theirs)) => {
+                let own = theirs.executed.union(&theirs.received).written_by(uuid);
+                mine.executed.contains(&own)
+            }
+            // It wrote nothing in the other family's way.
+            (Holdings::MariaDb(_), Holdings::MySql(_)) | (Holdings::MySql(_), Holdings::MariaDb(_)) => true,
+        }
+    }
+
     /// The same server without what it wrote itself beyond a position: what somebody wrote on a replica is not for others.
     pub(crate) fn without_own(&self, id: u32, uuid: &str, known: &Position) -> Holdings {
         match (self, known) {

@@ -140,6 +140,13 @@ pub(super) fn needless(world: &World, node: usize, reason: &str) -> Option<Strin
         let (one, two) = (&world.machines[node].server, &world.machines[*other].server);
         one.binlog.iter().zip(&two.binlog).all(|(mine, theirs)| mine == theirs)
     });
-    let needless = informed && covered && alike && !serving && !held && !broken;
+    // Its own transactions cannot be fetched.
+    let own = &world.machines[node].server;
+    let whole = heard.iter().all(|other| {
+        let theirs = &world.machines[*other].server.binlog;
+        let mut written_here = theirs.iter().filter(|transaction| transaction.gtid.server == own.id);
+        written_here.all(|transaction| own.binlog.contains(transaction))
+    });
+    let needless = informed && covered && alike && whole && !serving && !held && !broken;
     needless.then(|| format!("{} was refused although nothing is missing: {reason}", NAMES[node]))
 }

@@ -82,6 +82,11 @@ impl Node for FakeNode {
         Ok(String::new())
     }
 
+    fn data(&self) -> Result<String> {
+        let number = self.own("data", |world, node| Ok(Some(world.machines[node].server.data)))?;
+        Ok(number.unwrap_or_default().to_string())
+    }
+
     fn liveness(&self) -> Result<Liveness> {
         let alive = self.look_at("liveness", |world, node| {
             Ok(world.machines[node].server.process != Process::Absent)
@@ -230,7 +235,8 @@ impl Node for FakeNode {
     }
 
     fn record(&self) -> Result<Record> {
-        self.own("record", |world, node| Ok((*world.machines[node].record).clone()))
+        let record = self.own("record", |world, node| Ok(Rc::clone(&world.machines[node].record)))?;
+        Ok((*record).clone())
     }
 
     fn store_record(&self, record: &Record) -> Result<()> {

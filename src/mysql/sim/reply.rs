@@ -1,6 +1,7 @@
 //! Answers of the seam that can be kept, and given again when an action is repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::world::NAMES;
 use crate::error::Error;
@@ -87,7 +88,7 @@ told! {
     Alive(bool),
     Looked(Looked),
     Server(Box<Server>),
-    Record(Record),
+    Record(Rc<Record>),
     Epoch(Option<Epoch>),
     Votes(Vec<(String, Vote)>),
     Standings(BTreeMap<String, Standing>),

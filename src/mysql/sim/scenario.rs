@@ -102,6 +102,10 @@ impl Story {
                     self.settle();
                 }
             }
+            "restore" => {
+                let (node, transactions) = (node(1)?, words.get(2).and_then(|count| count.parse().ok()));
+                self.world.restore(node, transactions.ok_or("how many transactions")?);
+            }
             "settle" => self.settle(),
             "monitor" => {
                 let nodes = if words.len() > 1 {

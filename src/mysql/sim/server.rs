@@ -81,6 +81,8 @@ pub(super) struct Link {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Fake {
     pub(super) id: u32,
+    /// The number of its data: another after a restore.
+    pub(super) data: u64,
     pub(super) process: Process,
     pub(super) read_only: bool,
     /// The source's side of semi-synchronous replication, with the number of acknowledgements.
@@ -108,6 +110,7 @@ impl Fake {
     pub(super) fn new(node: usize) -> Fake {
         Fake {
             id: u32::try_from(node + 1).unwrap(),
+            data: 1,
             process: Process::Absent,
             read_only: true,
             armed: None,

@@ -101,6 +101,9 @@ pub(super) fn remembers(old: &Record, new: &Record) -> String {
         "changing source",
         "source changed",
     );
+    if !old.data.is_empty() && new.data != old.data {
+        words.push("its data are others".to_owned());
+    }
     if let Some(resigned) = new.resigned.filter(|_| new.resigned != old.resigned) {
         words.push(format!("resigned from admission {}", resigned.admission));
     }

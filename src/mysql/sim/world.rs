@@ -143,6 +143,21 @@ impl World {
         &mut self.machine(node).server
     }
 
+    /// Somebody puts the data of a backup in place of a stopped server's own: one that had so many transactions.
+    pub(super) fn restore(&mut self, node: usize, transactions: usize) {
+        let server = self.server(node);
+        server.binlog.truncate(transactions);
+        let mut replicated = server
+            .binlog
+            .iter()
+            .rev()
+            .filter(|transaction| transaction.gtid.server != server.id);
+        server.applied = replicated.next().map(|transaction| transaction.gtid);
+        server.doubtful = 0;
+        server.link = None;
+        server.data += 1;
+    }
+
     /// Whether the two are in one membership: nodes that are cut off from the cluster are alone.
     pub(super) fn are_members(&self, one: usize, other: usize) -> bool {
         let member = |node: usize| self.machines[node].powered && self.machines[node].isolation == Isolation::None;

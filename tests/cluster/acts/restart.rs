@@ -33,7 +33,7 @@ pub(super) const ACTS: &[Act] = &[
         // It serves as if nothing had happened, and waits for no replica: it must be told to, or be replaced.
         name: "restarted-by-somebody-else",
         story: "the primary's server is killed and started again by somebody else",
-        bound: 5,
+        bound: 8,
         script: &[Shell(Primary, RESTART_OPEN), Write(3)],
     },
 ];

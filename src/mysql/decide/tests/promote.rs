@@ -141,6 +141,19 @@ fn what_only_a_survivor_has_is_awaited_from_the_source_and_fetched_from_anybody_
     );
 }
 
+/// n2 wrote 0-2-6 itself. Whether the survivor has executed it, or received it: it would be skipped on the way back.
+#[test]
+fn what_this_server_wrote_itself_and_lost_is_not_fetched() {
+    for theirs in [
+        holdings("0-1-5,0-2-6", "0-2-6", "0-2-6"),
+        holdings("0-1-7,0-2-6", "", ""),
+        holdings("0-1-5", "0-1-5", "0-2-6"),
+    ] {
+        let step = election(&server(), &[vote("n3", Some(theirs))], "n1", None);
+        assert_eq!(step, Promotion::Refuse(Why::LostOwn("n3".to_owned())));
+    }
+}
+
 #[test]
 fn a_sibling_that_received_more_and_executed_less_has_not_diverged() {
     let mut mine = server();

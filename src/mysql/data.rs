@@ -1,0 +1,62 @@
+//! Tells the data of a server from others in the same place: those of a backup, or of another node.
+//!
+//! Never opens a file of the server's.
+
+use std::fs::Metadata;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use crate::error::{Error, Result};
+
+/// What a server has from its first start on and never replaces. The first that is there counts: the system tablespace may
+/// have another name, or another place.
+const LASTING: [&str; 2] = ["ibdata1", "mysql"];
+
+/// A name for the data in this directory; empty where there are none. Whoever puts others there creates new files, which
+/// have other numbers or other birthdays. Only a disk that was put back as a whole, from a snapshot, has the old ones.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub(super) fn identity(datadir: &Path) -> Result<String> {
+    for name in LASTING {
+        let path = datadir.join(name);
+        match std::fs::symlink_metadata(&path) {
+            Ok(meta) => return Ok(named(name, &meta)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::file("cannot look at", path, error)),
+        }
+    }
+    Ok(String::new())
+}
+
+/// The number alone is not enough: it is given out again. A file system that knows no birthdays says 0.
+fn named(name: &str, meta: &Metadata) -> String {
+    let born = meta
+        .created()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    format!("{name} {} {}", meta.ino(), born.unwrap_or_default().as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_keep_their_name_while_they_are_written_and_copies_have_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let identity = || identity(directory.path()).unwrap();
+        assert_eq!(identity(), "");
+        let file = directory.path().join("ibdata1");
+        std::fs::write(&file, "one").unwrap();
+        let first = identity();
+        std::fs::write(&file, "two").unwrap();
+        assert_eq!(identity(), first);
+        let copy = directory.path().join("copy");
+        std::fs::copy(&file, &copy).unwrap();
+        std::fs::rename(&copy, &file).unwrap();
+        assert_ne!(identity(), first);
+    }
+}
