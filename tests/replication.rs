@@ -43,6 +43,8 @@ mod received;
 mod reign;
 #[path = "replication/restored.rs"]
 mod restored;
+#[path = "replication/reverted.rs"]
+mod reverted;
 #[path = "replication/switchover.rs"]
 mod switchover;
 #[path = "replication/votes.rs"]

@@ -31,6 +31,9 @@ use crate::sys::process;
 /// Kept back to kill a server that would not become read-only.
 const KILL_RESERVE: Duration = Duration::from_secs(5);
 
+/// How long a reverted configuration may go unnoticed by a primary that has no other reason to look.
+const COMPARISON: Duration = Duration::from_secs(60);
+
 pub(crate) struct Host<'a> {
     context: &'a Context,
     config: &'a Config,
@@ -253,6 +256,17 @@ impl Node for Host<'_> {
             files::replace(&path, position.as_bytes())?;
         }
         Ok(same)
+    }
+
+    fn is_time_to_compare(&self) -> Result<bool> {
+        let path = Path::new(RUN_DIRECTORY).join(format!("{}.compared", self.instance()));
+        let last = std::fs::metadata(&path).and_then(|meta| meta.modified()).ok();
+        if last.is_some_and(|last| last.elapsed().is_ok_and(|age| age < COMPARISON)) {
+            return Ok(false);
+        }
+        files::private_directory(RUN_DIRECTORY.as_ref())?;
+        files::replace(&path, b"")?;
+        Ok(true)
     }
 
     fn set_score(&self, score: Option<u32>) -> Result<()> {

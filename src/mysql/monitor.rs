@@ -91,7 +91,9 @@ fn recurring(resource: &Resource<'_>, record: &Record, seen: Seen) -> Result<Out
 
 /// A node that cannot say what it had received may be promoted if the operator accepted what that may lose.
 fn accepted(resource: &Resource<'_>, verdict: &Verdict) -> Result<Score> {
-    let Some(Why::Unproven { epoch, .. } | Why::NotItself { epoch, .. }) = verdict.why else {
+    let Some(Why::Unproven { epoch, .. } | Why::NotItself { epoch, .. } | Why::EpochReverted { epoch, .. }) =
+        verdict.why
+    else {
         return Ok(verdict.score);
     };
     Ok(match resource.node.accepted_loss()? {

@@ -75,6 +75,8 @@ pub(crate) trait Node {
     fn accepted_loss(&self) -> Result<Option<u64>>;
     /// Whether the server's binary log ended at this position when this was asked last, by an earlier action.
     fn stands_still(&self, position: &Position) -> Result<bool>;
+    /// Whether the cluster should be asked for what it was told, although nothing seems to have changed: once a minute.
+    fn is_time_to_compare(&self) -> Result<bool>;
     /// How much this node wants to be promoted; none when it must not be.
     fn set_score(&self, score: Option<u32>) -> Result<()>;
     /// Whether readers may be sent here.

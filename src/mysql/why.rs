@@ -149,6 +149,11 @@ pub(crate) enum Why {
         theirs: Position,
         ours: Position,
     },
+    #[error(
+        "the cluster's configuration says epoch {epoch}, and this node had a part in epoch {later}: somebody put an older \
+         configuration in its place; put back the option baton-RESOURCE-epoch that it had last"
+    )]
+    EpochReverted { epoch: u64, later: u64 },
     /// The floor of a claim may cover what nobody was told yet.
     #[error(
         "this node lacks something up to {position}, which {node}, the primary of epoch {epoch}, had, and clients may have \

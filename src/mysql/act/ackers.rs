@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use super::Resource;
 use crate::error::{During, Result};
-use crate::mysql::decide::durability::{Duty, Situation, Upkeep, duty, is_ready, is_settled, is_unfit, upkeep};
+use crate::mysql::decide::durability::{
+    Declared, Duty, Situation, Upkeep, declared, duty, is_own, is_ready, is_settled, is_unfit, unclaimed, upkeep,
+};
 use crate::mysql::decide::informed;
 use crate::mysql::state::{Claim, Epoch, Record, Resigned, Server, Standing};
 use crate::ocf::log;
+use crate::sys::clock;
 
 /// No situation needs more than: give up, admit, wait, claim. More means that the world changes under us: the next
 /// monitor goes on.
@@ -43,18 +46,19 @@ pub(crate) fn keep(resource: &Resource<'_>, server: &Server, gone: &BTreeSet<Str
         unacknowledged: server.semi_sync.unacknowledged != record.unacknowledged,
     };
     let settled = is_settled(&record.claim, &server.semi_sync, policy, instances);
-    if settled && gone.is_empty() && !doubts.stuck && !doubts.unacknowledged {
+    let quiet = settled && gone.is_empty() && !doubts.stuck && !doubts.unacknowledged;
+    if quiet && !resource.node.is_time_to_compare()? {
         return Ok(Kept::Settled);
     }
     for _ in 0..STEPS {
-        let epoch = resource.node.epoch()?;
-        let is_own = |epoch: &Epoch| epoch.node == resource.node.name() && epoch.number == record.epoch;
-        let epoch = match epoch {
-            Some(epoch) if is_own(&epoch) => epoch,
-            // An older one is what somebody restored: nobody was promoted since.
-            other => {
-                let later = other.filter(|epoch| epoch.number >= record.epoch);
-                return Ok(later.map_or(Kept::Looked, Kept::Succeeded));
+        let epoch = match declared(resource.node.epoch()?, &record, resource.node.name()) {
+            Declared::Own(epoch) => epoch,
+            Declared::Later(epoch) => return Ok(Kept::Succeeded(epoch)),
+            // A part of the cluster without quorum has nothing to say.
+            Declared::Older(_) if resource.node.running()?.is_none() => return Ok(Kept::Looked),
+            Declared::Older(epoch) => {
+                write_back(resource, &record, epoch)?;
+                continue;
             }
         };
         if step(resource, epoch, gone, &mut doubts)? == Upkeep::Nothing {
@@ -62,6 +66,33 @@ pub(crate) fn keep(resource: &Resource<'_>, server: &Server, gone: &BTreeSet<Str
         }
     }
     Ok(Kept::Looked)
+}
+
+/// Puts back this primary's epoch, where somebody put an older configuration in place of the cluster's. How its claim had
+/// changed since is not known for certain, so nothing is claimed of the ackers, and the next steps begin anew from there.
+fn write_back(resource: &Resource<'_>, record: &Record, older: Option<Epoch>) -> Result<()> {
+    log::warning(&format!(
+        "somebody put an older configuration in place of the cluster's: epoch {} is written back",
+        record.epoch
+    ));
+    let server = resource.server()?;
+    let epoch = Epoch {
+        claim: unclaimed(older.as_ref(), record, server.binlog_position),
+        ..older
+            .filter(|epoch| is_own(epoch, record, resource.node.name()))
+            .unwrap_or_else(|| Epoch {
+                number: record.epoch,
+                node: resource.node.name().to_owned(),
+                server_id: server.server_id,
+                position: record.began_at.clone(),
+                opened_at: clock::utc_stamp(),
+                evidence: "written back by its primary".to_owned(),
+                proven: false,
+                doubted: record.epoch,
+                claim: Claim::default(),
+            })
+    };
+    resource.node.store_epoch(&epoch).during("writing back the epoch")
 }
 
 /// What was seen before the first step, and is put right by one.

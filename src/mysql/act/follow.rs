@@ -160,6 +160,13 @@ fn remember_following(resource: &Resource<'_>, epoch: Option<&Epoch>, own: Posit
         if record.missed(epoch) {
             record.voted = None;
         }
+        if let Some(epoch) = epoch {
+            // Where the numbers began anew, the ones before say nothing any more.
+            record.epoch = record.epoch.min(epoch.number);
+            if record.acknowledged_in != u64::MAX {
+                record.acknowledged_in = record.acknowledged_in.min(epoch.number);
+            }
+        }
     })
 }
 

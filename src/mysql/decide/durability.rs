@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Policy;
 use super::monitor::{broken, full_disk};
+use crate::mysql::gtid::Position;
 use crate::mysql::state::{Claim, Epoch, Record, SemiSync, Server, Standing, Thread};
 
 /// How many acknowledgements a commit should wait for: one for every node that the cluster can lose and still have
@@ -34,6 +35,47 @@ pub(crate) fn missing(claim: &Claim, reached: &BTreeSet<String>) -> Option<Vec<S
         .cloned()
         .collect();
     (away.len() >= claim.needed).then_some(away)
+}
+
+/// What the cluster's configuration says to a primary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Declared {
+    Own(Epoch),
+    /// Somebody else was promoted since.
+    Later(Epoch),
+    /// Nobody was, and this is not what the primary wrote last: somebody put an older configuration in place.
+    Older(Option<Epoch>),
+}
+
+/// Whose epoch the cluster has, from the point of view of a primary.
+pub(crate) fn declared(found: Option<Epoch>, record: &Record, own_name: &str) -> Declared {
+    match found {
+        Some(epoch) if is_own(&epoch, record, own_name) && epoch.claim.admissions >= record.claim.admissions => {
+            Declared::Own(epoch)
+        }
+        Some(epoch) if !is_own(&epoch, record, own_name) && epoch.number >= record.epoch => Declared::Later(epoch),
+        older => Declared::Older(older),
+    }
+}
+
+/// Whether this is the epoch of the primary with this record.
+pub(crate) fn is_own(epoch: &Epoch, record: &Record, own_name: &str) -> bool {
+    epoch.node == own_name && epoch.number == record.epoch
+}
+
+/// A claim that is true whatever became of the ones before: all that may acknowledge, and none that must have.
+pub(crate) fn unclaimed(found: Option<&Epoch>, record: &Record, floor: Position) -> Claim {
+    let found = found
+        .filter(|epoch| epoch.number == record.epoch)
+        .map(|epoch| &epoch.claim);
+    let claims = || found.into_iter().chain([&record.claim]);
+    Claim {
+        ackers: claims().flat_map(|claim| claim.ackers.clone()).collect(),
+        needed: 0,
+        floor,
+        admissions: claims().map(|claim| claim.admissions).max().unwrap_or_default() + 1,
+    }
 }
 
 /// What a primary knows when it looks after its claim. `standings` and `gone` were read before `server`.

@@ -115,6 +115,14 @@ fn was_whole_primary(server: &Server, record: &Record, epoch: &Epoch) -> Result<
     }
 }
 
+/// Whether this node had a part in a later epoch than the one that the cluster's configuration has.
+fn reverted(record: &Record, epoch: &Epoch) -> Option<Why> {
+    let acknowledged = Some(record.acknowledged_in).filter(|number| *number != u64::MAX);
+    let later = acknowledged.unwrap_or_default().max(record.epoch);
+    let epoch = epoch.number;
+    (later > epoch).then_some(Why::EpochReverted { epoch, later })
+}
+
 fn unproven(epoch: &Epoch) -> Why {
     Why::Unproven {
         epoch: epoch.number,

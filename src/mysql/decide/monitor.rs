@@ -2,7 +2,7 @@
 //!
 //! Invariant: no I/O, no clock, no environment.
 
-use super::{Policy, knows_what_it_received, score, unprovable, unproven, was_whole_primary, weakness};
+use super::{Policy, knows_what_it_received, reverted, score, unprovable, unproven, was_whole_primary, weakness};
 use crate::mysql::state::{Answer, Disk, Epoch, Link, Record, Role, Seen, Server, Thread};
 use crate::mysql::why::Why;
 use crate::ocf::OcfCode;
@@ -101,10 +101,11 @@ pub(crate) fn report(view: View<'_>) -> Verdict {
                 replica(server, link, record, policy)
             }
             Some(_) | None => {
-                let knows = |epoch| match knows_what_it_received(server, record, source_node, epoch, own_name) {
-                    true => Ok(()),
-                    false if epoch.node == own_name => was_whole_primary(server, record, epoch),
-                    false => Err(unproven(epoch)),
+                let knows = |epoch| match reverted(record, epoch) {
+                    Some(why) => Err(why),
+                    None if knows_what_it_received(server, record, source_node, epoch, own_name) => Ok(()),
+                    None if epoch.node == own_name => was_whole_primary(server, record, epoch),
+                    None => Err(unproven(epoch)),
                 };
                 unattached(server, epoch.map(|epoch| (epoch, knows(epoch))), held, own_name, policy)
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::durability::{missing, wanted};
 use super::monitor::broken;
-use super::{Loss, Policy, informed, unprovable};
+use super::{Loss, Policy, informed, reverted, unprovable};
 use crate::mysql::gtid::{Holdings, Position};
 use crate::mysql::state::{Ballot, Claim, Epoch, Record, Role, Server, Thread, Vote};
 use crate::mysql::why::Why;
@@ -136,7 +136,7 @@ pub(crate) fn next_step(server: &Server, record: &Record, source_node: Option<&s
     if let Some(step) = drain(server) {
         return step;
     }
-    let unproven = doubt(election);
+    let unproven = doubt(record, election);
     if let Some(why) = unproven.clone().filter(|_| refuses(election)) {
         return Promotion::Refuse(why);
     }
@@ -173,13 +173,16 @@ fn forbidden(server: &Server, record: &Record, election: &Election) -> Option<Wh
 }
 
 /// What keeps this election from proving that nothing acknowledged is missing; none when it is proven.
-fn doubt(election: &Election) -> Option<Why> {
+fn doubt(record: &Record, election: &Election) -> Option<Why> {
     let mute = mute(election);
     let no_vote = || (!mute.is_empty()).then(|| Why::NoVote { nodes: mute.clone() });
     let Some(epoch) = &election.epoch else {
         // Nobody was promoted before, so nobody was told anything.
         return no_vote();
     };
+    if let Some(why) = reverted(record, epoch) {
+        return Some(why);
+    }
     if is_primary_there(epoch, election) {
         return None;
     }

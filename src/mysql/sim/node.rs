@@ -363,6 +363,11 @@ impl Node for FakeNode {
         Ok(true)
     }
 
+    /// It happens where there is another reason to look, too: one is enough to explore.
+    fn is_time_to_compare(&self) -> Result<bool> {
+        Ok(false)
+    }
+
     fn set_score(&self, score: Option<u32>) -> Result<()> {
         let known = |world: &World, node: usize| world.machines[node].attributes.score == score;
         self.effect("set score", known, |world, node| {

@@ -14,6 +14,8 @@
 //! Lines that are indented are the trace: compared, and written anew with `UPDATE=1`. Steps are those of [`Event`] and the
 //! ones here.
 
+use std::rc::Rc;
+
 use super::action::{Course, Ended, Operation, Order};
 use super::event::Event;
 use super::invariants;
@@ -21,6 +23,7 @@ use super::pacemaker::Next;
 use super::server::{Applier, Process, Receiver};
 use super::stage::Reach;
 use super::world::{NAMES, Settings, World, names, node_named};
+use crate::mysql::state::Epoch;
 
 /// No story needs more steps of one kind to come to rest.
 const ENOUGH: usize = 500;
@@ -31,6 +34,8 @@ pub(super) struct Story {
     trace: Vec<String>,
     /// How the last promotion of each node was refused.
     refused: Vec<Option<String>>,
+    /// A copy of the cluster's configuration.
+    kept: Option<Rc<Epoch>>,
     /// Connections, appliers and news need no steps of their own.
     pub(super) eager: bool,
 }
@@ -41,6 +46,7 @@ impl Story {
             world: World::new(nodes, settings),
             trace: Vec::new(),
             refused: vec![None; nodes],
+            kept: None,
             eager: false,
         }
     }
@@ -105,6 +111,12 @@ impl Story {
             "restore" => {
                 let (node, transactions) = (node(1)?, words.get(2).and_then(|count| count.parse().ok()));
                 self.world.restore(node, transactions.ok_or("how many transactions")?);
+            }
+            "keep-configuration" => self.kept.clone_from(&self.world.configuration().epoch),
+            "revert-configuration" => {
+                let kept = self.kept.clone();
+                self.world
+                    .configure(node(1)?, |configuration| configuration.epoch = kept);
             }
             "settle" => self.settle(),
             "monitor" => {
