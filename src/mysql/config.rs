@@ -41,6 +41,7 @@ pub(super) const PARAMS: &[Param] = &[
     Param::new("max_lag", Kind::Time, "60s")
         .reloadable()
         .alias("max_slave_lag"),
+    Param::new("trusted_accounts", Kind::Text, "").reloadable(),
     Param::new("reader_attribute", Kind::Text, "readable").reloadable(),
     Param::new("apply_stall_timeout", Kind::Time, "20s").reloadable(),
     Param::new("hang_timeout", Kind::Time, "3s").reloadable(),
@@ -70,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) replication: Replication,
     addresses: BTreeMap<String, String>,
     pub(crate) policy: Policy,
+    /// Users that may write to a read-only server and are known not to.
+    trusted: Vec<String>,
     pub(crate) reader_attribute: String,
     /// Whether the primary runs events.
     pub(crate) event_scheduler: bool,
@@ -90,6 +93,7 @@ impl Config {
         let params = context.parameters(strictness);
         params.check()?;
         let text = |name: &str| params.text(name).unwrap_or("").to_owned();
+        let words = |name: &str| text(name).split_whitespace().map(str::to_owned).collect();
         let path = |name: &str| params.text(name).map(PathBuf::from);
         let place = |name: &str| PathBuf::from(text(name));
         let time = |name: &str| params.time(name).map(Option::unwrap_or_default);
@@ -102,10 +106,7 @@ impl Config {
             pid: place("pid"),
             socket: place("socket"),
             log: place("log"),
-            additional: text("additional_parameters")
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect(),
+            additional: words("additional_parameters"),
             admin: Credentials {
                 user: text("admin_user"),
                 password: path("admin_password_file").map(|path| Password::File {
@@ -126,12 +127,19 @@ impl Config {
                 },
                 max_lag: time("max_lag")?,
             },
+            trusted: words("trusted_accounts"),
             reader_attribute: text("reader_attribute"),
             event_scheduler: params.boolean("event_scheduler")?,
             apply_stall_timeout: time("apply_stall_timeout")?,
             hang_timeout: time("hang_timeout")?,
             write_timeout: time("write_timeout")?,
         })
+    }
+
+    /// Whether this account, `user@host`, is known not to write to a read-only server.
+    pub(crate) fn trusts(&self, account: &str) -> bool {
+        let user = account.rsplit_once('@').map_or(account, |(user, _)| user);
+        self.trusted.iter().any(|trusted| trusted == user || trusted == account)
     }
 
     /// Where the server of `node` is reached: its entry in `node_addresses`, else its name.

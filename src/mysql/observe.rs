@@ -25,9 +25,12 @@ pub(crate) fn local(config: &Config, limit: Duration) -> Result<Seen> {
 
 fn answer(config: &Config, limit: Duration) -> Result<Answer> {
     match connect(config, limit).and_then(|mut database| database.observe()) {
-        Ok(server) => {
-            let disk = disk::room(config, &server);
-            Ok(Answer::Facts(Box::new(Server { disk, ..server })))
+        Ok(mut server) => {
+            server.disk = disk::room(config, &server);
+            if let Some(accounts) = &mut server.bypassing {
+                accounts.retain(|account| !config.trusts(account));
+            }
+            Ok(Answer::Facts(Box::new(server)))
         }
         // A password file that the agent refuses says nothing about the server.
         Err(error @ (Error::TooManyConnections(_) | Error::Sql { .. } | Error::NoPermission { .. })) => {

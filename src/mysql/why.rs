@@ -57,7 +57,7 @@ pub(crate) enum Why {
     NotDurable(String),
     #[error(
         "{} may write to a read-only server, and so to one that is no longer the primary: REVOKE READ ONLY ADMIN, SUPER \
-         ON *.* from them, or drop the role that gives it", .0.join(", ")
+         ON *.* from them, drop the role that gives it, or name them in trusted_accounts", .0.join(", ")
     )]
     MayBypass(Vec<String>),
     #[error(

@@ -55,6 +55,12 @@ fn accounts_that_may_write_to_a_read_only_server_are_named() {
         let monitor = lab.monitor(N2);
         (monitor.code == 190 && monitor.stderr.contains(says[0])).then_some(())
     });
+    for trusted in ["baton", "somebody baton@%"] {
+        let trusting = lab.call(N1).param("trusted_accounts", trusted);
+        trusting.run("monitor").expect(8);
+    }
+    let other = lab.call(N1).param("trusted_accounts", "baton@localhost");
+    other.run("monitor").expect(191).says(&says);
     run(&lab, &["DROP USER root@'%', baton@'%'"]);
     lab.monitor(N1).expect(8);
 }
