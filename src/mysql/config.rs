@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::credentials::Secret;
 use super::credentials::{Credentials, Password};
 use super::decide::{Loss, Policy};
-use super::sql::{Secret, Tls};
+use super::sql::Tls;
 use crate::error::{Error, Result};
 use crate::ocf::env::Context;
 use crate::ocf::params::{Kind, Param, Params, Strictness};

@@ -2,9 +2,29 @@
 
 use std::path::PathBuf;
 
-use super::sql::{Login, Secret, Tls};
+use super::sql::{Login, Tls};
 use crate::error::Result;
 use crate::sys::files;
+
+/// A text that must not appear anywhere.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn new(text: String) -> Secret {
+        Secret(text)
+    }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(crate) enum Password {

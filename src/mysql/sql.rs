@@ -8,8 +8,10 @@ use std::time::Duration;
 use mysql::prelude::Queryable;
 use mysql::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts, Value};
 
+use super::credentials::Secret;
 use crate::error::{Error, Result};
 use crate::sys::deadline::Deadline;
+use crate::sys::limit::within;
 use crate::sys::resolve;
 
 /// Where a server is reached.
@@ -42,26 +44,6 @@ impl std::fmt::Display for Address {
             Address::Socket(path) => write!(f, "{}", path.display()),
             Address::Tcp { host, port } => write!(f, "{host}:{port}"),
         }
-    }
-}
-
-/// A text that must not appear anywhere.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn new(text: String) -> Secret {
-        Secret(text)
-    }
-
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
     }
 }
 
@@ -224,12 +206,15 @@ impl Connection {
                 .with_danger_skip_domain_validation(!tls.verify);
             options = options.ssl_opts(ssl);
         }
-        match Conn::new(options) {
-            Ok(driver) => Ok(Connection {
+        // The driver waits for ever where a local socket's queue is full, or where the name of a verified host is not
+        // found. Twice, as connecting takes more than one answer.
+        match within(limit * 2, move || Conn::new(options)) {
+            Some(Ok(driver)) => Ok(Connection {
                 driver,
                 address: address.clone(),
             }),
-            Err(error) => Err(classify(error, "connecting", address)),
+            Some(Err(error)) => Err(classify(error, "connecting", address)),
+            None => Err(silent(address, "connecting")),
         }
     }
 
@@ -310,14 +295,18 @@ fn classify(error: mysql::Error, shown: &str, address: &Address) -> Error {
             code: 0,
             message: format!("the account asks for authentication by {plugin}, which this client does not know"),
         },
-        error if is_timeout(&error) => Error::Connection {
-            address: address.to_string(),
-            message: format!("no answer in time while {shown}"),
-        },
+        error if is_timeout(&error) => silent(address, shown),
         other => Error::Connection {
             address: address.to_string(),
             message: format!("{shown}: {other}"),
         },
+    }
+}
+
+fn silent(address: &Address, doing: &str) -> Error {
+    Error::Connection {
+        address: address.to_string(),
+        message: format!("no answer in time while {doing}"),
     }
 }
 

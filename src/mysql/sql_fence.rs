@@ -11,9 +11,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::closing;
+use super::credentials::Secret;
 use super::dialect;
 use super::node::Database;
-use super::sql::{Address, Connection, Login, Secret};
+use super::sql::{Address, Connection, Login};
 use crate::error::{During, Error, Result, seconds};
 use crate::sys::deadline::Deadline;
 use crate::sys::files;

@@ -5,6 +5,7 @@ pub(crate) mod command;
 pub(crate) mod deadline;
 pub(crate) mod files;
 pub(crate) mod http;
+pub(crate) mod limit;
 pub(crate) mod netlink;
 pub(crate) mod passwd;
 pub(crate) mod process;

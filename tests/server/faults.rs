@@ -1,11 +1,13 @@
 //! Servers that die, hang, refuse, or are taken for another one.
 
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use nix::sys::signal::Signal;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
 use crate::support::family::family;
 use crate::support::server::{SOON, Server, shell, state};
@@ -45,6 +47,25 @@ fn stop_kills_a_frozen_server_at_once() {
     let server = Server::started();
     server.freeze();
     server.call().run("stop").expect(0).within(SLACK);
+    assert_eq!(server.pid(), None);
+}
+
+/// Nobody takes the connections of a frozen server: at some time its queue is full, and a connect has no limit by itself.
+#[test]
+fn a_frozen_server_whose_queue_is_full_fails_its_monitor_and_is_stopped() {
+    let server = Server::started();
+    server.freeze();
+    let address = UnixAddr::new(&server.path("socket")).unwrap();
+    let queued: Vec<OwnedFd> = std::iter::from_fn(|| {
+        let client = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_NONBLOCK, None).unwrap();
+        connect(client.as_raw_fd(), &address).ok().map(|()| client)
+    })
+    .collect();
+    assert!(!queued.is_empty());
+    let hung = server.call().param("hang_timeout", "1s").run("monitor").expect(1);
+    hung.within(2 * Duration::from_secs(1) + SLACK)
+        .says(&["does not answer"]);
+    server.call().run("stop").expect(0).within(Duration::from_secs(10));
     assert_eq!(server.pid(), None);
 }
 

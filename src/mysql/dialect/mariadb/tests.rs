@@ -1,7 +1,8 @@
 use super::read::server;
 use super::*;
 use crate::mysql::credentials::Credentials;
-use crate::mysql::sql::{Row, Secret};
+use crate::mysql::credentials::Secret;
+use crate::mysql::sql::Row;
 
 fn variables() -> Row {
     Row::of(&[

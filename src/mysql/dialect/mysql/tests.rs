@@ -1,6 +1,7 @@
 use super::read::server;
 use super::*;
-use crate::mysql::sql::{Login, Secret};
+use crate::mysql::credentials::Secret;
+use crate::mysql::sql::Login;
 
 /// Rows of SHOW VARIABLES or SHOW STATUS.
 fn named(values: &[(&str, &str)]) -> Vec<Row> {
