@@ -19,6 +19,7 @@ mod disk;
 mod gtid;
 mod host;
 mod launch;
+mod memory;
 mod monitor;
 mod node;
 mod observe;

@@ -24,11 +24,13 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
             epoch: epoch.as_ref(),
             ..view(resource, &seen, &record)
         });
-        return Ok(outcome(if resource.context.probe {
-            verdict.probed()
-        } else {
-            verdict
-        }));
+        if !resource.context.probe {
+            return Ok(outcome(verdict));
+        }
+        if let Some(why) = &verdict.why {
+            log::info(&format!("a probe reports no degradation: {why}"));
+        }
+        return Ok(outcome(verdict.probed()));
     }
     recurring(resource, &record, seen)
 }

@@ -113,8 +113,8 @@ pub(crate) enum Why {
 
     // What forbids a promotion.
     #[error(
-        "this node lacks transactions that it wrote itself and {0} has: a server skips its own when it receives them; it follows \
-         {0} once that is promoted, and may be promoted then"
+        "this node lacks transactions that it wrote itself and {0} has, and would skip them if it received them now: {0} must \
+         be promoted in its place"
     )]
     LostOwn(String),
     #[error(

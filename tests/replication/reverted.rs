@@ -28,6 +28,21 @@ fn a_primary_writes_its_epoch_back() {
     lab.same_rows(&[N2, N1, N3]);
 }
 
+/// Nobody could do it afterwards.
+#[test]
+fn a_primary_that_is_moved_meanwhile_writes_its_epoch_back_first() {
+    let lab = reverted();
+    lab.transition().demote(N2).promote(N3).carry_out();
+    let epoch = lab.epoch();
+    assert!(
+        epoch.contains("\"number\":3") && epoch.contains("\"proven\":true"),
+        "{epoch}"
+    );
+    lab.await_follows(N2, N3);
+    lab.write(N3, 10);
+    lab.same_rows(&[N3, N2]);
+}
+
 #[test]
 fn a_candidate_that_had_a_part_in_a_later_epoch_is_not_promoted_on_the_strength_of_an_older() {
     let lab = reverted();

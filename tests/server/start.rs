@@ -7,7 +7,7 @@ use std::time::Duration;
 use mysql::prelude::Queryable;
 
 use crate::support::family::family;
-use crate::support::server::{SOON, Server, shell};
+use crate::support::server::{SOON, Server, copy, shell};
 use crate::support::{eventually, program};
 
 /// A file system of a few megabytes at the place of a directory, until the end of the test.
@@ -187,6 +187,36 @@ fn additional_parameters_cannot_open_the_server() {
         .expect(0);
     assert!(server.read_only());
     assert_eq!(server.ask("SELECT @@max_connections"), "77");
+}
+
+/// Whatever is under the mount point: nothing, or the data that the package made.
+#[test]
+fn what_a_node_remembers_outlives_a_disk_that_is_not_mounted() {
+    let server = Server::new();
+    let call = server.promotable();
+    call.run("start").expect(0);
+    call.run("promote").expect(0);
+    call.run("stop").expect(0);
+    let elsewhere = server.path("elsewhere");
+    std::fs::rename(server.datadir(), &elsewhere).unwrap();
+    shell(
+        "install",
+        &["-d", "-o", "mysql", "-g", "mysql", server.datadir().to_str().unwrap()],
+    );
+    call.run("start").expect(1).says(&["mount its file system"]);
+    std::fs::remove_dir(server.datadir()).unwrap();
+    copy(&elsewhere, &server.datadir());
+    call.run("start").expect(0);
+    call.run("monitor").expect(190).says(&["was the primary of epoch 1"]);
+    call.run("stop").expect(0);
+    std::fs::remove_dir_all(server.datadir()).unwrap();
+    std::fs::rename(&elsewhere, server.datadir()).unwrap();
+    call.run("start").expect(0);
+    call.run("monitor").expect(0);
+    assert_eq!(
+        server.told(&format!("attribute-master-{}", server.instance)).as_deref(),
+        Some("5000")
+    );
 }
 
 #[test]

@@ -54,8 +54,8 @@ pub(crate) fn keep(resource: &Resource<'_>, server: &Server, gone: &BTreeSet<Str
         let epoch = match declared(resource.node.epoch()?, &record, resource.node.name()) {
             Declared::Own(epoch) => epoch,
             Declared::Later(epoch) => return Ok(Kept::Succeeded(epoch)),
-            // A part of the cluster without quorum has nothing to say.
-            Declared::Older(_) if resource.node.running()?.is_none() => return Ok(Kept::Looked),
+            // Who does not serve has nothing to say, nor has a part of the cluster without quorum.
+            Declared::Older(_) if server.read_only || resource.node.running()?.is_none() => return Ok(Kept::Looked),
             Declared::Older(epoch) => {
                 write_back(resource, &record, epoch)?;
                 continue;
@@ -66,6 +66,18 @@ pub(crate) fn keep(resource: &Resource<'_>, server: &Server, gone: &BTreeSet<Str
         }
     }
     Ok(Kept::Looked)
+}
+
+/// Before a demotion: after it, nobody would put right what somebody reverted. Costs the server nothing where nobody did.
+///
+/// # Errors
+/// When the cluster or the server cannot be asked, or the cluster cannot be told.
+pub(crate) fn put_back(resource: &Resource<'_>, record: &Record) -> Result<()> {
+    match declared(resource.node.epoch()?, record, resource.node.name()) {
+        Declared::Own(_) | Declared::Later(_) => Ok(()),
+        Declared::Older(_) if resource.server()?.read_only || resource.node.running()?.is_none() => Ok(()),
+        Declared::Older(epoch) => write_back(resource, record, epoch),
+    }
 }
 
 /// Puts back this primary's epoch, where somebody put an older configuration in place of the cluster's. How its claim had
@@ -84,7 +96,7 @@ fn write_back(resource: &Resource<'_>, record: &Record, older: Option<Epoch>) ->
                 number: record.epoch,
                 node: resource.node.name().to_owned(),
                 server_id: server.server_id,
-                position: record.began_at.clone(),
+                position: server.holdings.resume_position(),
                 opened_at: clock::utc_stamp(),
                 evidence: "written back by its primary".to_owned(),
                 proven: false,

@@ -48,6 +48,10 @@ pub(crate) fn run(resource: &Resource<'_>, primary: &str, epoch: Option<&Epoch>)
     if distrusted(resource, &record, &server)? {
         return hold(resource, epoch, Why::LostInCrash, server, theirs);
     }
+    if server.lost_own(&theirs.holdings) && !resource.config.policy.semi_sync {
+        // It would have to acknowledge to get them.
+        return hold(resource, epoch, Why::LacksOwn(primary.to_owned()), server, theirs);
+    }
     let lost = record.dropped_tail || server.lost_own(&theirs.holdings);
     if lost && !server.skips_own && !acknowledge && resource.config.policy.semi_sync {
         resource.remember(|record| record.dropped_tail = true)?;
@@ -143,7 +147,8 @@ fn refetch(
     epoch: Option<&Epoch>,
 ) -> Result<()> {
     let link = mine.link.as_ref();
-    let again = link.is_some_and(|link| resource.node.node_at(&link.source) == primary);
+    let interrupted = resource.node.record()?.changing_source;
+    let again = interrupted || link.is_some_and(|link| resource.node.node_at(&link.source) == primary);
     let refetches = epoch.filter(|_| again).map(|epoch| Voted {
         epoch: epoch.number,
         received: theirs.binlog_position.clone(),
@@ -159,13 +164,6 @@ fn remember_following(resource: &Resource<'_>, epoch: Option<&Epoch>, own: Posit
         record.own = Some(own);
         if record.missed(epoch) {
             record.voted = None;
-        }
-        if let Some(epoch) = epoch {
-            // Where the numbers began anew, the ones before say nothing any more.
-            record.epoch = record.epoch.min(epoch.number);
-            if record.acknowledged_in != u64::MAX {
-                record.acknowledged_in = record.acknowledged_in.min(epoch.number);
-            }
         }
     })
 }

@@ -24,7 +24,8 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
         Some(Moment::PrePromote) => phase("vote", || vote(resource))?,
         Some(Moment::PostPromote) => after_promotion(resource)?,
         Some(Moment::PostStart | Moment::PostStop) => replicas_changed(resource)?,
-        Some(Moment::PreStart | Moment::PreStop | Moment::PreDemote | Moment::PostDemote) | None => {}
+        Some(Moment::PreDemote) => before_demotion(resource)?,
+        Some(Moment::PreStart | Moment::PreStop | Moment::PostDemote) | None => {}
     }
     Ok(Outcome::SUCCESS)
 }
@@ -145,6 +146,20 @@ fn replicas_changed(resource: &Resource<'_>) -> Result<()> {
         ackers::keep(resource, &resource.server()?, &gone)
     })
     .map(drop)
+}
+
+/// Whoever puts an older configuration in place often moves the primary by that.
+fn before_demotion(resource: &Resource<'_>) -> Result<()> {
+    let record = resource.node.record()?;
+    if record.role != Role::Primary {
+        return Ok(());
+    }
+    if let Err(error) = ackers::put_back(resource, &record) {
+        log::warning(&format!(
+            "the cluster's epoch is not compared with this primary's: {error}"
+        ));
+    }
+    Ok(())
 }
 
 fn follow_new(resource: &Resource<'_>, primary: &str) -> Result<Option<Held>> {

@@ -222,6 +222,7 @@ fn open(resource: &Resource<'_>, database: &mut dyn Database, election: &Electio
     resource.remember(|record| {
         *record = Record {
             data: std::mem::take(&mut record.data),
+            before: record.before.take(),
             role: Role::Primary,
             epoch: number,
             closed: false,

@@ -25,6 +25,10 @@ pub(super) fn point(
 ) -> Result<()> {
     resource.remember(|record| {
         record.changing_source = true;
+        if let Some(epoch) = epoch {
+            // Where the numbers began anew, the ones before say nothing any more.
+            record.forget_later(epoch.number);
+        }
         if let Some(epoch) = epoch.filter(|_| acknowledge) {
             record.acknowledged_in = epoch.number;
         }

@@ -2,6 +2,7 @@
 
 use super::{Resource, ackers, archive, follow, phase};
 use crate::error::{Error, Result};
+use crate::mysql::data;
 use crate::mysql::decide::{self, Recovery, Starting};
 use crate::mysql::state::{Answer, Epoch, Liveness, Record, Role, Seen, Server};
 use crate::ocf::{Outcome, log};
@@ -28,9 +29,10 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
             node.launch(recovery)?
         }
     };
-    // Not before: a server may have to create its files, or to copy those of an image.
-    let data = node.data()?;
-    resource.remember(|record| record.data = data)?;
+    // A launch may replace the data (CLONE). What was not noted is noted only now: it may also have created them.
+    known(resource)?;
+    let present = node.data()?;
+    resource.remember(|record| record.data = present)?;
     phase("close", || close(resource, &server))?;
     if resource.is_clustered() {
         attach(resource, epoch.as_ref());
@@ -41,16 +43,23 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
 }
 
 /// This node's record, as far as it is about the data that are here.
+///
+/// # Errors
+/// When there are none although it is about some: a disk is not mounted.
 fn known(resource: &Resource<'_>) -> Result<Record> {
     let record = resource.node.record()?;
-    let data = resource.node.data()?;
-    if record.data.is_empty() || record.data == data {
+    let found = resource.node.data()?;
+    if record.data.is_empty() || data::is_same(&record.data, &found) {
         return Ok(record);
     }
-    log::warning(
-        "the data directory has other data than when the server ran last: what this node remembers was about those",
-    );
-    let record = record.of_new_data(data);
+    if found.is_empty() {
+        let datadir = resource.config.datadir.display();
+        return Err(Error::State(format!(
+            "{datadir} had data when the server ran last, and has none: mount its file system"
+        )));
+    }
+    log::warning("the data are others than when the server ran last: what this node remembers of those does not count");
+    let record = record.of_other_data(found);
     resource.node.store_record(&record)?;
     Ok(record)
 }

@@ -86,6 +86,9 @@ pub(crate) fn knows_what_it_received(
     epoch: &Epoch,
     own_name: &str,
 ) -> bool {
+    if reverted(record, epoch).is_some() {
+        return false;
+    }
     let primary = epoch.node == own_name && was_whole_primary(server, record, epoch).is_ok();
     let knows = server.is_attached() || (server.keeps_received && server.link.is_some());
     let refetches = record.refetches.as_ref().filter(|lost| lost.epoch == epoch.number);

@@ -267,7 +267,8 @@ fn unite(server: &Server, source_node: Option<&str>, election: &Election) -> Opt
     ahead.sort_by_key(|(node, _)| source_node != Some(node.as_str()));
     let (node, lacking) = ahead.into_iter().next()?;
     let step = obtain(server, node, lacking, source_node);
-    let lost = || others.iter().find(|(_, theirs)| server.lost_own(theirs));
+    let has_own = |theirs| mine.has_own(theirs, server.server_id, &server.server_uuid);
+    let lost = || others.iter().find(|(_, theirs)| !has_own(theirs));
     match (&step, lost()) {
         (Promotion::Fetch { .. }, Some((node, _))) => Some(Promotion::Refuse(Why::LostOwn((*node).clone()))),
         _ => Some(step),

@@ -183,12 +183,16 @@ impl Holdings {
         self.history.iter().filter(|gtid| gtid.server == server).collect()
     }
 
-    /// Whether this server has executed all of its own transactions that another has received.
+    /// Whether this server has executed all of its own transactions that another has received. A copy of another server
+    /// shows none of its own: there they are covered by the tip.
     pub(super) fn has_own(&self, other: &Holdings, server: u32) -> bool {
+        let tip = |gtid: Gtid| {
+            let mut mine = self.history.iter().chain(self.applied.iter());
+            mine.any(|mine| mine.domain == gtid.domain && mine.sequence >= gtid.sequence)
+        };
         let theirs = other.history.iter().chain(other.received.iter());
-        theirs
-            .filter(|gtid| gtid.server == server)
-            .all(|gtid| self.has_executed(gtid))
+        let mut own = theirs.filter(|gtid| gtid.server == server);
+        own.all(|gtid| self.has_executed(gtid) || !self.shows(gtid) && tip(gtid))
     }
 
     /// The same server without what it wrote itself beyond a position.

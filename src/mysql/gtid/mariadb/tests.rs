@@ -31,6 +31,24 @@ fn lists_are_read_and_printed_as_the_server_does() {
     }
 }
 
+/// Server 1 asks. A crash that drops its tail leaves what it wrote before in its history; a copy of another server shows
+/// nothing of it.
+#[test]
+fn what_a_server_wrote_itself_is_missed_unless_a_copy_covers_it() {
+    let theirs = holds("0-1-100,0-2-500", "", "");
+    let cases = [
+        (holds("0-1-100,0-2-499", "", ""), true),
+        (holds("0-1-99,0-2-499", "", ""), false),
+        (holds("", "0-2-499", ""), true),
+        (holds("", "0-2-99", ""), false),
+        (holds("1-2-499", "", ""), false),
+    ];
+    for (mine, has) in cases {
+        assert_eq!(mine.has_own(&theirs, 1), has, "{mine:?}");
+    }
+    assert!(!holds("0-1-99", "", "").has_own(&holds("", "", "0-1-100"), 1));
+}
+
 #[test]
 fn a_replica_that_received_more_is_ahead_before_it_applies() {
     let behind = holds("0-1-5", "0-1-5", "0-1-5");
