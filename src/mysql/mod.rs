@@ -21,6 +21,7 @@ mod host;
 mod launch;
 mod memory;
 mod monitor;
+mod monitored;
 mod node;
 mod observe;
 mod ownership;
@@ -81,12 +82,21 @@ fn run(action: Action, context: &Context) -> Result<Outcome> {
         Action::Start => {
             launch::check_host(context, &config)?;
             let _lock = ownership::take(&config.datadir, &context.instance)?;
+            monitored::note(context);
             act::start::run(&resource)
         }
-        Action::Monitor => monitor::run(&resource),
+        Action::Monitor => {
+            if !context.probe {
+                monitored::note(context);
+            }
+            monitor::run(&resource)
+        }
         Action::Promote => act::promote::run(&resource),
         Action::Demote => act::demote::run(&resource),
-        Action::Notify => act::notify::run(&resource),
+        Action::Notify => {
+            monitored::complain(context);
+            act::notify::run(&resource)
+        }
         // Every action reads the parameters anew: there is nothing running that would have to be told.
         Action::ReloadAgent | Action::ValidateAll | Action::Stop | Action::MetaData => Ok(Outcome::SUCCESS),
     }

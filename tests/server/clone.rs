@@ -3,7 +3,7 @@
 use mysql::prelude::Queryable;
 
 use crate::support::family::family;
-use crate::support::server::Server;
+use crate::support::server::{Server, shell};
 
 #[test]
 fn the_first_promotion_writes_an_epoch_and_the_primarys_score() {
@@ -41,6 +41,22 @@ fn a_probe_does_not_report_what_may_be_mended_before_the_next_one() {
     call.run("promote").expect(0);
     call.run("monitor").expect(191).says(&["no replica acknowledges"]);
     call.meta("interval", "0").run("monitor").expect(8);
+}
+
+#[test]
+fn a_notification_says_that_pacemaker_does_not_monitor_any_more() {
+    let server = Server::started_unpromoted();
+    let notified = || {
+        let call = server.promotable().meta("notify_type", "pre");
+        call.meta("notify_operation", "start").run("notify").expect(0)
+    };
+    let complaint = "Pacemaker has not monitored this instance";
+    server.promotable().run("monitor").expect(0);
+    assert!(!notified().stderr.contains(complaint));
+    let noted = format!("/run/baton/{}.monitored", server.instance);
+    shell("touch", &["--date", "10 minutes ago", &noted]);
+    let notified = notified();
+    assert!(notified.stderr.contains(complaint), "{notified:?}");
 }
 
 /// Pacemaker's daemons may fail or be busy electing while the server is well: a restart would only do harm.

@@ -230,6 +230,9 @@ pub(crate) fn forget(instance: &str, datadir: &Path) {
     let _ = std::fs::remove_dir_all(Path::new("/var/lib/baton").join(instance));
     for file in [
         format!("{instance}.published"),
+        format!("{instance}.waiting"),
+        format!("{instance}.compared"),
+        format!("{instance}.monitored"),
         format!("datadir{name}.lock"),
         format!("datadir{name}.owner"),
     ] {
