@@ -29,8 +29,9 @@ give() {
 
 # MariaDB's copy does not know as a replica what its source had executed.
 set_position() {
-    local position tries=0
-    position=$(cut --fields=3 "$datadir/mariadb_backup_binlog_info")
+    local position told="$datadir/mariadb_backup_binlog_info" tries=0
+    [[ -e $told ]] || told="$datadir/xtrabackup_binlog_info" # before MariaDB 11.1
+    position=$(cut --fields=3 "$told")
     mariadbd --user=mysql --skip-networking --skip-log-bin --skip-slave-start --socket="$socket" >/dev/null 2>&1 &
     until mariadb --socket="$socket" --execute "SET GLOBAL gtid_slave_pos = '$position'" 2>/dev/null; do
         ((++tries < 200)) || { echo "seed: the server does not start" >&2; exit 1; }
