@@ -26,8 +26,9 @@ pub(crate) struct Lab {
     directory: TempDir,
     pub(crate) active: Cell<[bool; 3]>,
     pub(crate) primary: Cell<Option<usize>>,
-    /// The parameter of this name.
+    /// The parameters of these names.
     pub(crate) loss: Cell<&'static str>,
+    pub(crate) replication: Cell<&'static str>,
 }
 
 impl Lab {
@@ -56,6 +57,7 @@ impl Lab {
             active: Cell::new([false; 3]),
             primary: Cell::new(None),
             loss: Cell::new("never"),
+            replication: Cell::new("semi-sync"),
         };
         for node in [N1, N2, N3] {
             lab.set_password(node, "replica");
@@ -130,6 +132,7 @@ impl Lab {
             .param("node_addresses", [N1, N2, N3].map(addresses).join(" "))
             .param("replication_password_file", self.password_file(node))
             .param("loss", self.loss.get())
+            .param("replication", self.replication.get())
             .meta("clone_max", "3")
             .meta("promoted_max", "1")
             .instance_on(NAMES[node], &cluster)

@@ -51,6 +51,28 @@ fn the_last_primary_with_the_data_of_a_backup_is_not_promoted() {
     transition.elect().try_promote().expect(1).says(&["n2"]);
 }
 
+/// What it wrote itself it would skip when it receives it, unless it acknowledges (MariaDB).
+#[test]
+fn without_semi_synchronous_replication_a_former_primary_that_lacks_its_own_transactions_is_held() {
+    let lab = Lab::serving();
+    lab.write(N1, 10);
+    lab.await_rejoined(N2, N1);
+    lab.transition().demote(N1).stop(&[N1]).carry_out();
+    let backup = Backup::of(&lab, N1);
+    lab.transition().start(&[N1]).promote(N1).carry_out();
+    lab.await_follows(N2, N1);
+    lab.write(N1, 11);
+    lab.await_rejoined(N2, N1);
+    lab.transition().demote(N1).stop(&[N1]).promote(N2).carry_out();
+    backup.restore();
+    lab.replication.set("async");
+    lab.transition().start(&[N1]).carry_out();
+    lab.monitor(N1)
+        .expect(190)
+        .says(&["this node is held", "lacks transactions that it wrote itself"]);
+    assert!(lab.is_detached(N1));
+}
+
 /// It follows the primary that it followed when the backup was made, and MySQL keeps what was received over a restart.
 #[test]
 fn a_replica_with_the_data_of_a_backup_is_no_proof() {
