@@ -86,20 +86,29 @@ impl Record {
     /// before. It may not resume a duty, and what such a server says it received, somebody else received.
     pub(crate) fn of_other_data(mut self, data: String) -> Record {
         let resigned = self.resigned;
-        match self.before.take() {
-            Some(before) if before.data == data => Record {
-                resigned: resigned.or(before.resigned),
-                before: Some(Box::new(self)),
-                ..*before
-            },
-            _ => Record {
+        let Some(mut back) = self.before.take().filter(|before| before.data == data) else {
+            return Record {
                 data,
                 resigned,
                 changing_source: true,
                 before: Some(Box::new(self)),
                 ..Record::default()
-            },
+            };
+        };
+        back.resigned = resigned.or(back.resigned);
+        if self.took_part() {
+            // What this node acknowledged with the other data, these do not have.
+            back.voted = None;
+            back.changing_source = true;
+            back.acknowledged_in = u64::MAX;
         }
+        back.before = Some(Box::new(self));
+        *back
+    }
+
+    /// Whether a server with new data may have followed anybody, or was promoted.
+    fn took_part(&self) -> bool {
+        !self.changing_source || self.acknowledged_in != u64::MAX || self.epoch > 0
     }
 
     /// Epochs after this one are not heard of any more.
@@ -184,5 +193,28 @@ mod tests {
         assert_eq!((back.epoch, back.held, back.changing_source), (4, true, false));
         assert_eq!(back.resigned, resigned);
         assert_eq!(back.before.map(|before| before.data.clone()).as_deref(), Some("other"));
+    }
+
+    /// They would be counted as having it, else.
+    #[test]
+    fn data_that_come_back_are_no_proof_of_what_was_acknowledged_with_others() {
+        let first = Record {
+            data: "first".to_owned(),
+            acknowledged_in: 4,
+            voted: Some(Voted {
+                epoch: 5,
+                received: Position::default(),
+            }),
+            ..Record::default()
+        };
+        let mut other = first.clone().of_other_data("other".to_owned());
+        let untouched = other.clone().of_other_data("first".to_owned());
+        assert_eq!((untouched.acknowledged_in, &untouched.voted), (4, &first.voted));
+        other.acknowledged_in = 5;
+        let back = other.of_other_data("first".to_owned());
+        assert_eq!(
+            (back.acknowledged_in, back.voted, back.changing_source),
+            (u64::MAX, None, true)
+        );
     }
 }

@@ -27,10 +27,11 @@ pub(crate) fn run(resource: &Resource<'_>) -> Result<Outcome> {
         if !resource.context.probe {
             return Ok(outcome(verdict));
         }
-        if let Some(why) = &verdict.why {
-            log::info(&format!("a probe reports no degradation: {why}"));
+        let probed = verdict.clone().probed();
+        if let Some(why) = verdict.why.filter(|_| probed.code != verdict.code) {
+            log::info(&format!("not reported, as this is a probe: {why}"));
         }
-        return Ok(outcome(verdict.probed()));
+        return Ok(outcome(probed));
     }
     recurring(resource, &record, seen)
 }

@@ -114,6 +114,22 @@ impl Named {
         Net::new().ip(&format!("netns add {name}"));
         Named(name)
     }
+
+    /// One that a's interface has moved to.
+    fn with_interface_of(lan: &Lan) -> Named {
+        let named = Named::new();
+        lan.a.ip(&format!("link set eth0 netns {}", named.0));
+        named.ip(lan, "addr add 10.0.0.1/24 dev eth0");
+        named.ip(lan, "link set eth0 up");
+        until("carrier", || {
+            named.ip(lan, "link show eth0").contains("LOWER_UP").then_some(())
+        });
+        named
+    }
+
+    fn ip(&self, lan: &Lan, command: &str) -> String {
+        lan.a.ip(&format!("-n {} {command}", self.0))
+    }
 }
 
 impl Drop for Named {
@@ -126,14 +142,8 @@ impl Drop for Named {
 #[test]
 fn an_address_can_live_in_a_namespace_with_a_name() {
     let lan = Lan::new();
-    let named = Named::new();
-    let inside = |command: &str| lan.a.ip(&format!("-n {} {command}", named.0));
-    lan.a.ip(&format!("link set eth0 netns {}", named.0));
-    inside("addr add 10.0.0.1/24 dev eth0");
-    inside("link set eth0 up");
-    until("carrier", || {
-        inside("link show eth0").contains("LOWER_UP").then_some(())
-    });
+    let named = Named::with_interface_of(&lan);
+    let inside = |command: &str| named.ip(&lan, command);
     let namespace = ("network_namespace", named.0.as_str());
     lan.a.agent("monitor", &[IP, namespace]).ends_with(7);
     lan.a.agent("start", &[IP, namespace]).ends_with(0);
@@ -155,14 +165,7 @@ fn an_address_can_live_in_a_namespace_with_a_name() {
 #[test]
 fn a_namespace_that_lost_its_name_still_gives_up_its_address() {
     let lan = Lan::new();
-    let named = Named::new();
-    let inside = |command: &str| lan.a.ip(&format!("-n {} {command}", named.0));
-    lan.a.ip(&format!("link set eth0 netns {}", named.0));
-    inside("addr add 10.0.0.1/24 dev eth0");
-    inside("link set eth0 up");
-    until("carrier", || {
-        inside("link show eth0").contains("LOWER_UP").then_some(())
-    });
+    let named = Named::with_interface_of(&lan);
     let namespace = ("network_namespace", named.0.as_str());
     // The announcer lives in it; the client hears it until somebody ends it.
     let slowly = [IP, namespace, ("arp_count", "100"), ("arp_interval", "50")];
