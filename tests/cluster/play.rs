@@ -33,6 +33,8 @@ pub(crate) struct Play<'s> {
     measured: bool,
     /// What comes later is not measured.
     pub(super) until: Option<Instant>,
+    /// What came later than it must.
+    pub(super) late: Vec<String>,
     /// The nodes to which something was done that may have killed their server.
     pub(super) hit: Vec<Node>,
     pub(super) steps: Vec<Entry>,
@@ -52,6 +54,7 @@ pub(crate) struct Played {
     over_ipv6: Option<u32>,
     pub(crate) samples: Vec<(Node, Vec<Sample>)>,
     pub(crate) steps: Vec<Entry>,
+    pub(crate) late: Vec<String>,
 }
 
 impl Played {
@@ -90,6 +93,7 @@ impl<'s> Play<'s> {
             mark: Mark::now(),
             measured: false,
             until: None,
+            late: Vec::new(),
             hit: Vec::new(),
             steps: Vec::new(),
             sessions: Sessions::default(),
@@ -131,6 +135,7 @@ impl<'s> Play<'s> {
             over_ipv6: self.over_ipv6,
             samples: self.witness.finish()?,
             steps: self.steps,
+            late: self.late,
         })
     }
 

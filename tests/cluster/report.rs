@@ -25,6 +25,8 @@ pub(crate) struct Report {
     pub(crate) reign: Vec<Node>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) problems: Vec<String>,
+    /// What came, but later than it must: a sentence each.
+    pub(crate) late: Vec<String>,
 }
 
 impl Report {
@@ -46,15 +48,12 @@ impl Report {
         broken
     }
 
-    /// Too long a gap.
-    pub(crate) fn slow(&self) -> Option<String> {
+    /// Bounds that were not kept: a sentence each.
+    pub(crate) fn slow(&self) -> Vec<String> {
         let bound = Duration::from_secs(self.act.bound);
-        let gap = self.gap.filter(|gap| *gap > bound)?;
-        Some(format!(
-            "clients could not write for {}, more than {}",
-            millis(gap),
-            millis(bound)
-        ))
+        let told = |gap| format!("clients could not write for {}, more than {}", millis(gap), millis(bound));
+        let gap = self.gap.filter(|gap| *gap > bound).map(told);
+        self.late.iter().cloned().chain(gap).collect()
     }
 
     /// All that is wrong.

@@ -114,6 +114,7 @@ impl<'a> Stage<'a> {
             reign: played.reign,
             entries,
             problems,
+            late: played.late,
         })
     }
 }

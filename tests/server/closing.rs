@@ -88,7 +88,11 @@ fn a_table_that_is_being_changed_does_not_hold_up_a_demotion() {
     let alter = in_background(server.app(), "ALTER TABLE t ADD COLUMN w INT");
     runs(&server, "ALTER TABLE");
     closes(&server, pid);
-    assert!(alter.join().unwrap().is_err());
+    // If its holder is sent away first, the table is changed before the server closes; a client that was told so is right.
+    let told = alter.join().unwrap();
+    let columns = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='app' AND TABLE_NAME='t' AND COLUMN_NAME='w'";
+    let changed = server.ask(columns);
+    assert!(told.is_err() || changed == "1", "{told:?}, {changed}");
 }
 
 #[test]

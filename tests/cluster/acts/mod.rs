@@ -2,8 +2,9 @@
 //!
 //! Besides what its script expects, every act ends with the same demands: all nodes are back, replicate and are
 //! remembered for no failure; every acknowledged write is on every node; two servers were never writable together; and
-//! the longest time without an acknowledgement, from the script's beginning or its `Measure`, is within the bound.
-//! A node that was hit may be held for what it committed and nobody confirmed; then it gets new data.
+//! the longest time without an acknowledgement, from the script's beginning or its `Measure`, is within the bound: of
+//! one play, or of two in three. A node that was hit may be held for what it committed and nobody confirmed; then it
+//! gets new data.
 
 mod acks;
 mod addresses;
@@ -32,7 +33,7 @@ pub(crate) struct Act {
     pub(crate) name: &'static str,
     /// One line for somebody who watches.
     pub(crate) story: &'static str,
-    /// The longest gap that clients may see, in seconds.
+    /// The longest gap that clients may see, in seconds; the median of it.
     pub(crate) bound: u64,
     pub(crate) script: &'static [Step],
 }
