@@ -51,7 +51,13 @@ impl Report {
     /// Bounds that were not kept: a sentence each.
     pub(crate) fn slow(&self) -> Vec<String> {
         let bound = Duration::from_secs(self.act.bound);
-        let told = |gap| format!("clients could not write for {}, more than {}", millis(gap), millis(bound));
+        let told = |gap| {
+            format!(
+                "clients could not write for {}, more than {}",
+                millis(gap),
+                millis(bound)
+            )
+        };
         let gap = self.gap.filter(|gap| *gap > bound).map(told);
         self.late.iter().cloned().chain(gap).collect()
     }
