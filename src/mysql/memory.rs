@@ -43,6 +43,9 @@ pub(crate) struct Record {
     pub(crate) held: bool,
     /// Set while the source is being changed: until that is done, what the server says it received may be gone.
     pub(crate) changing_source: bool,
+    /// Set while the receiver is stopped for a moment, so that it acknowledges from then on, or does not: an action may end
+    /// meanwhile, or the server be slow to stop it. If it stands then, nobody stopped it by hand.
+    pub(crate) restarts_receiver: bool,
     /// What this node had received when it last voted: once it is executed, a restart has lost nothing. Kept until this
     /// node follows who was elected.
     pub(crate) voted: Option<Voted>,
@@ -156,6 +159,7 @@ impl Default for Record {
             entered: 0,
             held: false,
             changing_source: false,
+            restarts_receiver: false,
             voted: None,
             refetches: None,
             claim: Claim::default(),

@@ -72,7 +72,10 @@ fn recurring(resource: &Resource<'_>, record: &Record, seen: Seen) -> Result<Out
         Ok(epoch) => epoch,
         Err(error) => return Ok(untold(OcfCode::Success, None, &error)),
     };
-    let held = catch_up(resource, &seen, record, epoch.as_ref());
+    let (held, missed) = match catch_up(resource, &seen, record, epoch.as_ref()) {
+        Ok(held) => (held, None),
+        Err(error) => (record.held.then_some(Why::HeldBack), Some(error)),
+    };
     // Catching up may have changed all of it.
     let seen = node.look(limit(resource))?;
     let record = node.record()?;
@@ -87,8 +90,22 @@ fn recurring(resource: &Resource<'_>, record: &Record, seen: Seen) -> Result<Out
         ..view(resource, &seen, &record)
     });
     match accepted(resource, &verdict) {
-        Ok(score) => Ok(told(resource, Verdict { score, ..verdict })),
+        Ok(score) => {
+            let why = explained(verdict.why, missed);
+            Ok(told(resource, Verdict { score, why, ..verdict }))
+        }
         Err(error) => Ok(untold(verdict.code, verdict.why, &error)),
+    }
+}
+
+/// The reason alone would send somebody to a primary that is there: it may be the network, a name, TLS.
+fn explained(why: Option<Why>, missed: Option<Error>) -> Option<Why> {
+    match (why, missed) {
+        (Some(why @ Why::Unproven { .. }), Some(error)) => Some(Why::NotFollowing {
+            why: Box::new(why),
+            how: error.to_string(),
+        }),
+        (why, _) => why,
     }
 }
 
@@ -200,21 +217,24 @@ fn wants_primary(seen: &Seen, record: &Record) -> bool {
 }
 
 /// A notification can be missed: follows the primary of the cluster's epoch, if it serves. Why not, if not.
-fn catch_up(resource: &Resource<'_>, seen: &Seen, record: &Record, epoch: Option<&Epoch>) -> Option<Why> {
-    let held = record.held.then_some(Why::HeldBack);
+///
+/// # Errors
+/// When it cannot be followed now, although nobody need do anything about that here.
+fn catch_up(resource: &Resource<'_>, seen: &Seen, record: &Record, epoch: Option<&Epoch>) -> Result<Option<Why>> {
     let primary = epoch
         .map(|epoch| epoch.node.as_str())
         .filter(|node| *node != resource.node.name());
     let missed = record.missed(epoch);
     let due = |primary: &&str| missed || !retries(resource, seen, record, primary);
     let Some((primary, epoch)) = primary.filter(due).zip(epoch) else {
-        return held;
+        return Ok(record.held.then_some(Why::HeldBack));
     };
     match follow::run(resource, primary, Some(epoch)) {
-        Ok(held) => held.map(|held| archive::keep(resource, held, record, epoch)),
+        Ok(held) => Ok(held.map(|held| archive::keep(resource, held, record, epoch))),
         Err(error) => {
             log::debug(&format!("cannot follow {primary}: {error}"));
-            held.or_else(|| refusal(seen, primary, &error))
+            let why = refusal(seen, primary, &error).filter(|_| !record.held);
+            why.map_or(Err(error), |why| Ok(Some(why)))
         }
     }
 }

@@ -104,7 +104,11 @@ pub(crate) enum Why {
          server of this kind skips its own when it receives them; rebuild it from a backup of primary {0}"
     )]
     LacksOwn(String),
-    #[error("this node is held back: it has transactions that the last primary did not have")]
+    /// What was found then is in the log: the primary with which it was compared is away.
+    #[error(
+        "this node is held: when it was compared with the last primary it had transactions too many, or too few of its own, or \
+         a crash had made its data untrustworthy; its log says which, and it is compared again once there is a primary"
+    )]
     HeldBack,
     #[error("{why}; a copy of them is in {archive}")]
     Archived { why: Box<Why>, archive: String },
@@ -154,6 +158,12 @@ pub(crate) enum Why {
          configuration in its place; put back the option baton-RESOURCE-epoch that it had last"
     )]
     EpochReverted { epoch: u64, later: u64 },
+    #[error(
+        "the cluster's configuration knows of no epoch, and this node had a part in epoch {part}: put back the option \
+         baton-RESOURCE-epoch, or start the servers of all nodes, so that they can be compared; \
+         /usr/share/doc/baton/docs/operations.md says how to go on without one of them"
+    )]
+    EpochForgotten { part: u64 },
     /// The floor of a claim may cover what nobody was told yet.
     #[error(
         "this node lacks something up to {position}, which {node}, the primary of epoch {epoch}, had, and clients may have \
@@ -184,6 +194,8 @@ pub(crate) enum Why {
          without it"
     )]
     Unproven { epoch: u64, node: String },
+    #[error("{why} (now: {how})")]
+    NotFollowing { why: Box<Why>, how: String },
     /// A former primary that is not what it was.
     #[error(
         "this node was the primary of epoch {epoch}, and may lack what clients were told since: {how}; rebuild it from \

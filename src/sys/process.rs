@@ -3,7 +3,7 @@
 //! Never trusts a pid file: a pid alone says nothing, a pid with its start time names one process for ever.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::SplitWhitespace;
@@ -138,7 +138,8 @@ impl Process {
 /// # Errors
 /// When it is locked by somebody who cannot be seen, such as a process of another container.
 pub(crate) fn lock_holder(path: &Path) -> Result<Option<Process>> {
-    let file = match OpenOptions::new().read(true).write(true).open(path) {
+    // Not for writing: the file system may have become read-only under the server.
+    let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::file("cannot look at the lock of", path, error)),

@@ -64,3 +64,31 @@ fn accounts_that_may_write_to_a_read_only_server_are_named() {
     run(&lab, &["DROP USER root@'%', baton@'%'"]);
     lab.monitor(N1).expect(8);
 }
+
+/// The server grants it to them as it reads the row, and shows it in SHOW GRANTS only.
+#[test]
+fn an_account_that_an_old_version_gave_super_is_named() {
+    const SUPER_AND_LOGIN: u64 = 1 << 15;
+    let lab = administered();
+    run(
+        &lab,
+        &[
+            "CREATE USER veteran@'%' IDENTIFIED BY 'veteran'",
+            "GRANT INSERT, SELECT ON app.* TO veteran@'%'",
+            &format!(
+                "UPDATE mysql.global_priv SET Priv = JSON_SET(JSON_REMOVE(Priv, '$.version_id'), '$.access', {SUPER_AND_LOGIN}) \
+                 WHERE User = 'veteran'"
+            ),
+            "FLUSH PRIVILEGES",
+        ],
+    );
+    lab.await_follows(N2, N1);
+    let grants: Vec<String> = lab.server(N1).root().query("SHOW GRANTS FOR veteran@'%'").unwrap();
+    assert!(grants[0].contains("READ ONLY ADMIN"), "{grants:?}");
+    lab.monitor(N1)
+        .expect(191)
+        .says(&["veteran@% may write to a read-only server"]);
+    // What a GRANT writes is read as it stands.
+    run(&lab, &["REVOKE SUPER, READ ONLY ADMIN ON *.* FROM veteran@'%'"]);
+    lab.monitor(N1).expect(8);
+}

@@ -155,3 +155,22 @@ fn a_bounded_loss_promotes_and_records_what_is_not_proven() {
     }
     assert!(lab.rows(N2).contains_key(&108));
 }
+
+/// Between its order to stop the receiver and the one to start it again the agent may be killed; nobody else starts it.
+#[test]
+fn a_receiver_that_an_interrupted_action_left_stopped_is_started_and_one_stopped_by_hand_is_not() {
+    let lab = Lab::serving();
+    lab.stop_receiver(N2);
+    lab.monitor(N2).expect(190).says(&["was stopped by hand"]);
+    let path = lab.kept(N2, "record.json");
+    let mut record: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(record["restarts_receiver"], false);
+    record["restarts_receiver"] = true.into();
+    std::fs::write(&path, record.to_string()).unwrap();
+    lab.monitor(N2);
+    lab.await_receiver(N2, "Yes");
+    await_claim(&lab, &["n2", "n3"], 1);
+    lab.monitor(N2).expect(0);
+    lab.stop_receiver(N2);
+    lab.monitor(N2).expect(190).says(&["was stopped by hand"]);
+}

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -122,6 +123,39 @@ fn stop_needs_no_configuration_file_and_no_valid_parameter_but_datadir() {
         .param("user", "no_user");
     garbage.run("stop").expect(0);
     assert_eq!(server.pid(), None);
+}
+
+/// As the kernel makes a file system after an error of its disk.
+struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    fn made(directory: PathBuf) -> ReadOnly {
+        let shown = directory.to_str().unwrap();
+        shell("mount", &["--bind", shown, shown]);
+        shell("mount", &["-o", "remount,bind,ro", shown]);
+        ReadOnly(directory)
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+/// Who failed to see it could not stop it either, and its node would be fenced.
+#[test]
+fn a_server_is_found_although_its_file_system_became_read_only() {
+    let server = Server::promoted();
+    let read_only = ReadOnly::made(server.datadir());
+    assert!(std::fs::write(server.datadir().join("probe"), "").is_err());
+    server.promotable().run("monitor").expect(8);
+    server.promotable().run("demote").expect(0);
+    server.promotable().run("stop").expect(0);
+    assert_eq!(server.pid(), None);
+    server.promotable().run("monitor").expect(7);
+    drop(read_only);
+    server.promotable().run("start").expect(0);
 }
 
 #[test]

@@ -13,7 +13,8 @@ use crate::mysql::decide::durability::{
     Declared, Duty, Situation, Upkeep, declared, duty, is_own, is_ready, is_settled, is_unfit, unclaimed, upkeep,
 };
 use crate::mysql::decide::informed;
-use crate::mysql::state::{Claim, Epoch, Record, Resigned, Server, Standing};
+use crate::mysql::node::Database;
+use crate::mysql::state::{Claim, Epoch, Link, Record, Resigned, Server, Standing, Thread};
 use crate::ocf::log;
 use crate::sys::clock;
 
@@ -232,6 +233,9 @@ pub(crate) fn serve(resource: &Resource<'_>, server: &Server) -> Result<Kept> {
     let on_duty = server.semi_sync.replica_acknowledges && server.semi_sync.replica_enabled;
     let record = resource.node.record()?;
     // The usual case needs no look at the cluster.
+    if record.restarts_receiver && resume_receiver(resource, server)? {
+        return Ok(Kept::Looked);
+    }
     let settled = on_duty && !is_unfit(server, policy) && record.resigned.is_none() && !record.dropped_tail;
     if settled || !on_duty && !policy.semi_sync {
         return Ok(Kept::Settled);
@@ -250,13 +254,13 @@ pub(crate) fn serve(resource: &Resource<'_>, server: &Server) -> Result<Kept> {
         Duty::Nothing => publish(resource, &record, &epoch, is_ready(server, policy))?,
         Duty::Acknowledge => {
             resource.remember(|record| record.acknowledged_in = epoch.number)?;
-            resource.node.connect()?.acknowledge(true)?;
+            acknowledge(resource, resource.node.connect()?.as_mut(), true)?;
             log::info("this replica acknowledges from now on");
             resource.remember(|record| record.resigned = None)?;
         }
         Duty::Resign => {
             let mut database = resource.node.connect()?;
-            database.acknowledge(false)?;
+            acknowledge(resource, database.as_mut(), false)?;
             // Where it cannot end at once, it ends with the connection to the source.
             if !database.observe()?.semi_sync.replica_acknowledges {
                 resign(resource, &epoch)?;
@@ -265,6 +269,26 @@ pub(crate) fn serve(resource: &Resource<'_>, server: &Server) -> Result<Kept> {
         }
     }
     Ok(Kept::Looked)
+}
+
+/// Begins or ends to acknowledge. For that the receiver connects anew.
+fn acknowledge(resource: &Resource<'_>, database: &mut dyn Database, on: bool) -> Result<()> {
+    resource.remember(|record| record.restarts_receiver = true)?;
+    database.acknowledge(on)?;
+    resource.remember(|record| record.restarts_receiver = false)
+}
+
+/// Starts the receiver where an earlier action stopped it and did not come to start it again. Whether it did: one that runs
+/// may be about to stop, and beside an applier that stands the start would delete what was received.
+fn resume_receiver(resource: &Resource<'_>, server: &Server) -> Result<bool> {
+    let stands = |link: &Link| link.receiver == Thread::Stopped && link.applier == Thread::Running;
+    if !server.link.as_ref().is_some_and(stands) {
+        return Ok(false);
+    }
+    log::info("starting the receiver, which an earlier action stopped");
+    resource.node.connect()?.start_replication()?;
+    resource.remember(|record| record.restarts_receiver = false)?;
+    Ok(true)
 }
 
 /// Notes that this node acknowledges nothing any more on the strength of the admission it had. Durable before anybody
@@ -296,7 +320,7 @@ pub(super) fn end_duty(resource: &Resource<'_>, server: &Server, epoch: &Epoch) 
         return resign(resource, epoch);
     }
     let mut database = resource.node.connect()?;
-    database.acknowledge(false)?;
+    acknowledge(resource, database.as_mut(), false)?;
     if database.observe()?.semi_sync.replica_acknowledges {
         // Its applier stands, and its receiver cannot be restarted without losing what it received.
         log::warning("this replica goes on acknowledging until it connects to its source again");

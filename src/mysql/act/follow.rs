@@ -53,16 +53,12 @@ pub(crate) fn run(resource: &Resource<'_>, primary: &str, epoch: Option<&Epoch>)
         return hold(resource, epoch, Why::LacksOwn(primary.to_owned()), server, theirs);
     }
     let lost = record.dropped_tail || server.lost_own(&theirs.holdings);
-    if lost && !server.skips_own && !acknowledge && resource.config.policy.semi_sync {
+    if lost && !server.skips_own && resource.config.policy.semi_sync {
+        // What it receives of its own from now on, it does not write now.
         resource.remember(|record| record.dropped_tail = true)?;
-        if let Following::Hold(why) = decide::follow(&server, &theirs, primary, epoch) {
-            return hold(resource, epoch, why, server, theirs);
+        if !acknowledge {
+            return await_admission(resource, primary, epoch, server, theirs);
         }
-        ackers::ask_for_admission(resource, epoch)?;
-        return Err(Error::State(
-            "this former primary lacks transactions of its own: it waits until it is admitted to acknowledge"
-                .to_owned(),
-        ));
     }
     let mut database = resource.node.connect()?;
     let server = match decide::follow(&server, &theirs, primary, epoch) {
@@ -94,6 +90,23 @@ pub(crate) fn run(resource: &Resource<'_>, primary: &str, epoch: Option<&Epoch>)
             Ok(None)
         }
     }
+}
+
+/// A former primary that lost transactions of its own gets them only as a replica that acknowledges.
+fn await_admission(
+    resource: &Resource<'_>,
+    primary: &str,
+    epoch: Option<&Epoch>,
+    mine: Server,
+    theirs: Server,
+) -> Result<Option<Held>> {
+    if let Following::Hold(why) = decide::follow(&mine, &theirs, primary, epoch) {
+        return hold(resource, epoch, why, mine, theirs);
+    }
+    ackers::ask_for_admission(resource, epoch)?;
+    Err(Error::State(
+        "this former primary lacks transactions of its own: it waits until it is admitted to acknowledge".to_owned(),
+    ))
 }
 
 /// Whether this server's history proves nothing. New data have another history of what this server wrote itself.

@@ -60,11 +60,12 @@ fn collect(resource: &Resource<'_>, database: &mut dyn Database) -> Result<Elect
         .into_iter()
         .filter(|survivor| *survivor != own_name)
         .collect();
-    let votes = collect_votes(resource, &survivors, epoch.as_ref().map_or(0, |epoch| epoch.number))?;
+    let ended = epoch.as_ref().map_or(0, |epoch| epoch.number);
+    let votes = collect_votes(resource, &survivors, ended)?;
     let server = database.observe()?;
     let source = resource.source_of(&server);
     let record = node.record()?;
-    let accepted = epoch.is_some() && node.accepted_loss()? == epoch.as_ref().map(|epoch| epoch.number);
+    let accepted = node.accepted_loss()? == Some(ended);
     Ok(Election {
         policy: resource.config.policy,
         loss_accepted: accepted,

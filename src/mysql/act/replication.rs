@@ -39,6 +39,7 @@ pub(super) fn point(
     resource.node.point(database, to, resume, acknowledge)?;
     resource.remember(|record| {
         record.changing_source = false;
+        record.restarts_receiver = false;
         if acknowledge {
             record.resigned = None;
         }

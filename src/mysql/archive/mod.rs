@@ -137,17 +137,23 @@ impl Work<'_> {
             if !product.can_truncate() || !has_logs {
                 return Ok(None);
             }
-            let found = search::binary_logs(base, known)?;
+            let found = search::binary_logs(base, known, self.limit)?;
             return Ok(Some((product.family, found)).filter(|(_, found)| !found.pieces.is_empty()));
         };
         let product = Product::identify(&server.version)?;
-        let mut found = search::binary_logs(Path::new(&server.binlog_base), known)?;
+        let mut found = search::binary_logs(Path::new(&server.binlog_base), known, self.limit)?;
         let patience = config.hang_timeout.min(self.limit.remaining());
         let mut database = observe::connect(config, patience)?;
         let relay = database.relay_log_base()?;
         found.reigns = database.reigns()?;
         if let Some((base, has)) = relay.zip(has) {
-            search::add_relay_logs(&mut found, Path::new(&base), has, &server.holdings.received())?;
+            search::add_relay_logs(
+                &mut found,
+                Path::new(&base),
+                has,
+                &server.holdings.received(),
+                self.limit,
+            )?;
         }
         if found.pieces.is_empty() {
             let why = "neither the binary logs nor the relay logs have them any more";

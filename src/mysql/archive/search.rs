@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::mysql::binlog::{self, Entry, Event, Head};
 use crate::mysql::gtid::{Extras, Gtid, Holdings, Position};
 use crate::mysql::reign::Reign;
+use crate::sys::deadline::Deadline;
 use crate::sys::files;
 
 /// A part of a file that is to be copied.
@@ -53,8 +54,8 @@ pub(super) fn has_logs(base: &Path) -> Result<bool> {
 /// What the binary logs have that the primary does not. Where that cannot be told, the last of them, whole.
 ///
 /// # Errors
-/// When there are no binary logs, or they cannot be read.
-pub(super) fn binary_logs(base: &Path, has: std::result::Result<&Holdings, String>) -> Result<Found> {
+/// When there are no binary logs, or they cannot be read, or not in time: they may be large.
+pub(super) fn binary_logs(base: &Path, has: std::result::Result<&Holdings, String>, limit: Deadline) -> Result<Found> {
     let paths = numbered(base)?;
     let Some(newest) = paths.last() else {
         return Err(Error::State(format!("there are no binary logs at {}", base.display())));
@@ -73,7 +74,7 @@ pub(super) fn binary_logs(base: &Path, has: std::result::Result<&Holdings, Strin
         Ok(has) => has,
         Err(why) => return whole_of_newest(why),
     };
-    match beyond(&paths, has) {
+    match beyond(&paths, has, limit) {
         Err(Error::File { path, source, .. }) if source.kind() == ErrorKind::InvalidData => {
             whole_of_newest(format!("{}: {source}", path.display()))
         }
@@ -81,12 +82,12 @@ pub(super) fn binary_logs(base: &Path, has: std::result::Result<&Holdings, Strin
     }
 }
 
-fn beyond(paths: &[PathBuf], has: &Holdings) -> Result<Found> {
+fn beyond(paths: &[PathBuf], has: &Holdings, limit: Deadline) -> Result<Found> {
     let (logs, begins) = since(paths, has)?;
     let mut extras = Extras::beyond(has);
     let mut ends = Vec::new();
     for (number, (log, _)) in logs.iter().enumerate() {
-        ends.push(log.read(|gtid, offset| extras.see(gtid, (number, offset)))?);
+        ends.push(log.read(limit, |gtid, offset| extras.see(gtid, (number, offset)))?);
     }
     let extras = extras.found();
     let first = extras.iter().map(|(_, place)| *place).min();
@@ -145,12 +146,18 @@ fn since(paths: &[PathBuf], has: &Holdings) -> Result<(Vec<(LogFile, Head)>, boo
 /// beginning counts for all that follows.
 ///
 /// `received` is what the server says that it received: the end of a relay log may be a part of a transaction.
-pub(super) fn add_relay_logs(found: &mut Found, base: &Path, has: &Holdings, received: &Position) -> Result<()> {
+pub(super) fn add_relay_logs(
+    found: &mut Found,
+    base: &Path,
+    has: &Holdings,
+    received: &Position,
+    limit: Deadline,
+) -> Result<()> {
     let logs: Result<Vec<LogFile>> = numbered(base)?.iter().map(|path| LogFile::open(path)).collect();
     let logs = logs?;
     let mut extras = Extras::beyond(has);
     for (number, log) in logs.iter().enumerate() {
-        let read = log.read(|gtid, offset| extras.see(gtid, (number, offset)));
+        let read = log.read(limit, |gtid, offset| extras.see(gtid, (number, offset)));
         match read {
             Err(Error::File { path, source, .. }) if source.kind() == ErrorKind::InvalidData => {
                 found.transactions = Err(format!("{}: {source}", path.display()));
@@ -207,9 +214,12 @@ impl LogFile {
     }
 
     /// Shows every transaction with its place; returns the end of the last complete event.
-    fn read(&self, mut see: impl FnMut(Gtid, u64)) -> Result<u64> {
+    fn read(&self, limit: Deadline, mut see: impl FnMut(Gtid, u64)) -> Result<u64> {
         let mut end = 0;
         for event in self.log().map_err(|error| self.failed(error))? {
+            if limit.expired() {
+                return Err(limit.timeout(format!("the end of {}", self.path.display())));
+            }
             let Event {
                 offset, entry, end: to, ..
             } = event.map_err(|error| self.failed(error))?;

@@ -58,7 +58,12 @@ impl Crashed {
             limit: Deadline::after(limit),
         };
         let has = extra.primary_has.as_ref().unwrap();
-        let found = search::binary_logs(&self.directory.path().join("binlog"), Ok(has)).unwrap();
+        let found = search::binary_logs(
+            &self.directory.path().join("binlog"),
+            Ok(has),
+            Deadline::after(Duration::from_secs(60)),
+        )
+        .unwrap();
         work.write(Family::MariaDb, found, &self.archive(), &self.archive().join(target))
     }
 }

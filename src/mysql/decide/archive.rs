@@ -100,7 +100,8 @@ fn foreign(gtid: &Gtid, reigns: &[Reign]) -> String {
 }
 
 /// What the primary has for certain, as far as a node knows that has only read the epoch: what the successor of its own
-/// epoch was promoted with. None where others were promoted since: their positions do not show what they have of it.
+/// epoch was promoted with, and what it began with itself, which a list of last transactions does not show. None where
+/// others were promoted since: their positions do not show what they have of it.
 pub(crate) fn successor_has(record: &Record, epoch: &Epoch) -> Option<Holdings> {
-    (epoch.number == record.epoch + 1).then(|| Holdings::at(&epoch.position))
+    (epoch.number == record.epoch + 1).then(|| Holdings::at(&epoch.position).and(&record.began_at))
 }

@@ -120,10 +120,14 @@ fn was_whole_primary(server: &Server, record: &Record, epoch: &Epoch) -> Result<
 
 /// Whether this node had a part in a later epoch than the one that the cluster's configuration has.
 fn reverted(record: &Record, epoch: &Epoch) -> Option<Why> {
-    let acknowledged = Some(record.acknowledged_in).filter(|number| *number != u64::MAX);
-    let later = acknowledged.unwrap_or_default().max(record.epoch);
-    let epoch = epoch.number;
+    let (epoch, later) = (epoch.number, last_part(record));
     (later > epoch).then_some(Why::EpochReverted { epoch, later })
+}
+
+/// The last epoch in which this node is known to have had a part; 0 when it had none.
+fn last_part(record: &Record) -> u64 {
+    let acknowledged = Some(record.acknowledged_in).filter(|number| *number != u64::MAX);
+    acknowledged.unwrap_or_default().max(record.epoch)
 }
 
 fn unproven(epoch: &Epoch) -> Why {

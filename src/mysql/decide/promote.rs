@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::durability::{missing, wanted};
 use super::monitor::broken;
-use super::{Loss, Policy, informed, reverted, unprovable};
+use super::{Loss, Policy, informed, last_part, reverted, unprovable};
 use crate::mysql::gtid::{Holdings, Position};
 use crate::mysql::state::{Ballot, Claim, Epoch, Record, Role, Server, Thread, Vote};
 use crate::mysql::why::Why;
@@ -177,8 +177,10 @@ fn doubt(record: &Record, election: &Election) -> Option<Why> {
     let mute = mute(election);
     let no_vote = || (!mute.is_empty()).then(|| Why::NoVote { nodes: mute.clone() });
     let Some(epoch) = &election.epoch else {
-        // Nobody was promoted before, so nobody was told anything.
-        return no_vote();
+        // Nobody was promoted before, so nobody was told anything; unless somebody set the cluster up anew.
+        let part = last_part(record);
+        let forgotten = || (part > 0 && !compared_with_all(election)).then_some(Why::EpochForgotten { part });
+        return no_vote().or_else(forgotten);
     };
     if let Some(why) = reverted(record, epoch) {
         return Some(why);

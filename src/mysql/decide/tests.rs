@@ -100,6 +100,15 @@ pub(super) fn record(role: Role) -> Record {
     }
 }
 
+/// Of a replica that had a part in something only where there was an epoch.
+pub(super) fn record_in(epoch: Option<&Epoch>) -> Record {
+    let record = record(Role::Replica);
+    Record {
+        epoch: epoch.map_or(0, |_| record.epoch),
+        ..record
+    }
+}
+
 pub(super) fn epoch(node: &str, number: u64, position: &str) -> Epoch {
     Epoch {
         number,

@@ -86,6 +86,21 @@ impl Holdings {
             }),
         }
     }
+
+    /// The same server, of which it is known as well that it executed what is at this position.
+    pub(crate) fn and(self, position: &Position) -> Holdings {
+        match (self, position) {
+            (Holdings::MariaDb(mine), Position::MariaDb(list)) => Holdings::MariaDb(mariadb::Holdings {
+                history: mine.history.iter().chain(list.iter()).collect(),
+                ..mine
+            }),
+            (Holdings::MySql(mine), Position::MySql(set)) => Holdings::MySql(mysql::Holdings {
+                executed: mine.executed.union(set),
+                ..mine
+            }),
+            (other, _) => other,
+        }
+    }
 }
 
 /// Sorts out, as a binary log is read from its beginning, what another server does not have; each with its place.

@@ -46,7 +46,7 @@ impl GtidList {
         self.0.is_empty()
     }
 
-    fn iter(&self) -> impl Iterator<Item = Gtid> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Gtid> {
         self.0.iter().map(|(&(domain, server), &sequence)| Gtid {
             domain,
             server,

@@ -302,7 +302,7 @@ impl TryFrom<Fields> for Holdings {
             })),
             (None, None, Some(executed)) => Ok(Holdings::MySql(mysql::Holdings {
                 executed,
-                received: GtidSet::parse(&fields.received)?,
+                received: GtidSet::try_from(fields.received)?,
             })),
             _ => Err("neither history, applied and received (MariaDB) nor executed and received (MySQL)".to_owned()),
         }

@@ -101,6 +101,12 @@ pub(super) fn remembers(old: &Record, new: &Record) -> String {
         "changing source",
         "source changed",
     );
+    flag(
+        old.restarts_receiver,
+        new.restarts_receiver,
+        "restarting its receiver",
+        "receiver restarted",
+    );
     if !old.data.is_empty() && new.data != old.data {
         words.push("its data are others".to_owned());
     }

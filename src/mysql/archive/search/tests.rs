@@ -40,6 +40,10 @@ const EMPTY_HEAD: u64 = 4 + 19 + 100 + 19 + 4;
 /// Of a transaction in [`log`].
 const LENGTH: u64 = 19 + 12 + 19 + 8;
 
+fn later() -> Deadline {
+    Deadline::after(std::time::Duration::from_secs(60))
+}
+
 struct Directory(tempfile::TempDir);
 
 impl Directory {
@@ -56,7 +60,7 @@ impl Directory {
     }
 
     fn search(&self, has: &str) -> Found {
-        binary_logs(&self.base("binlog"), Ok(&at(has))).unwrap()
+        binary_logs(&self.base("binlog"), Ok(&at(has)), later()).unwrap()
     }
 }
 
@@ -138,7 +142,7 @@ fn what_the_server_has_removed_is_named() {
     let found = directory.search("0-11-4");
     assert_eq!(gtids(&found), "0-11-7 0-11-8");
     assert!(found.gone.unwrap().ends_with("binlog.000007"));
-    let nothing = binary_logs(&directory.base("other"), Ok(&at(""))).unwrap_err();
+    let nothing = binary_logs(&directory.base("other"), Ok(&at("")), later()).unwrap_err();
     assert!(nothing.to_string().contains("no binary logs"), "{nothing}");
 }
 
@@ -152,7 +156,7 @@ fn where_transactions_cannot_be_told_the_last_file_is_taken_whole() {
     assert_eq!(parts(&found), [("binlog.000002", 0, 0, 15)]);
     let why = found.transactions.unwrap_err();
     assert!(why.contains("binlog.000002") && why.contains("encrypted"), "{why}");
-    let unknown = binary_logs(&directory.base("binlog"), Err("nobody said".to_owned())).unwrap();
+    let unknown = binary_logs(&directory.base("binlog"), Err("nobody said".to_owned()), later()).unwrap();
     assert_eq!(unknown.transactions.unwrap_err(), "nobody said");
     assert_eq!(unknown.pieces.len(), 1);
 }
@@ -176,7 +180,7 @@ fn files_that_are_not_complete_are_read_as_far_as_they_go() {
 fn a_link_in_place_of_a_file_is_not_followed() {
     let directory = Directory::new(&[("other", log("", "0-11-1"))]);
     std::os::unix::fs::symlink(directory.base("other"), directory.base("binlog.000001")).unwrap();
-    assert!(binary_logs(&directory.base("binlog"), Ok(&at(""))).is_err());
+    assert!(binary_logs(&directory.base("binlog"), Ok(&at("")), later()).is_err());
 }
 
 #[test]
@@ -190,7 +194,7 @@ fn relay_logs_count_for_what_is_nowhere_else_and_was_received_whole() {
     let add = |has: &str, received: &str| {
         let mut found = directory.search(has);
         let received = Position::parse(received).unwrap();
-        add_relay_logs(&mut found, &directory.base("relay"), &at(has), &received).unwrap();
+        add_relay_logs(&mut found, &directory.base("relay"), &at(has), &received, later()).unwrap();
         found
     };
     let found = add("0-11-2", "0-11-4");
@@ -204,4 +208,29 @@ fn relay_logs_count_for_what_is_nowhere_else_and_was_received_whole() {
         1,
         "what is in the binary log is not copied again"
     );
+}
+
+/// A held node has old transactions, perhaps, and may have to read all that came since: that must not take its monitor.
+#[test]
+fn a_search_ends_in_time() {
+    let directory = Directory::new(&[("binlog.000001", log("", "0-11-1"))]);
+    let over = Deadline::after(std::time::Duration::ZERO);
+    let error = binary_logs(&directory.base("binlog"), Ok(&at("")), over).unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+}
+
+/// It would be read from its beginning else, reign after reign.
+#[test]
+fn the_search_for_what_a_former_primary_wrote_ends_where_it_was_promoted() {
+    let directory = Directory::new(&[
+        ("binlog.000001", log("", "0-12-1 0-12-2")),
+        ("binlog.000002", log("0-12-2", "0-12-3 0-11-4 0-11-5")),
+    ]);
+    let has = at("0-11-4").and(&Position::parse("0-12-3").unwrap());
+    let found = binary_logs(&directory.base("binlog"), Ok(&has), later()).unwrap();
+    assert_eq!(gtids(&found), "0-11-5");
+    assert_eq!(found.gone, None);
+    std::fs::remove_file(directory.base("binlog.000001")).unwrap();
+    let found = binary_logs(&directory.base("binlog"), Ok(&has), later()).unwrap();
+    assert_eq!(found.gone, None, "the older file is not missed");
 }

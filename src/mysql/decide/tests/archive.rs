@@ -173,3 +173,15 @@ fn the_epoch_says_what_its_primary_has_of_the_one_before_only() {
     assert!(successor.covers(&list("0-11-28")) && !successor.covers(&list("0-11-29")));
     assert_eq!(successor_has(&record, &epoch("n2", 5, "0-12-40")), None);
 }
+
+/// Or the whole reign before it would be searched for something that the successor lacks.
+#[test]
+fn a_successor_has_what_its_predecessor_began_with() {
+    let record = Record {
+        began_at: list("0-12-20"),
+        ..former_primary()
+    };
+    let successor = successor_has(&record, &epoch("n2", 4, "0-11-28")).unwrap();
+    assert!(successor.covers(&list("0-12-20")) && successor.covers(&list("0-11-28")));
+    assert!(!successor.covers(&list("0-12-21")));
+}

@@ -19,7 +19,7 @@ pub(super) fn with_votes(votes: &[(String, Vote)], epoch: Option<&Epoch>) -> Ele
 }
 
 fn election(server: &Server, votes: &[(String, Vote)], source: &str, epoch: Option<&Epoch>) -> Promotion {
-    next_step(server, &record(Role::Replica), Some(source), &with_votes(votes, epoch))
+    next_step(server, &record_in(epoch), Some(source), &with_votes(votes, epoch))
 }
 
 fn refusal(change: impl FnOnce(&mut Election)) -> Option<Why> {
@@ -330,4 +330,28 @@ fn whoever_opens_holds_what_every_survivor_received() {
         }
     }
     assert!(opened > 0);
+}
+
+/// Somebody set the cluster up anew: who remembers an epoch knows that something may have been confirmed since.
+#[test]
+fn without_an_epoch_a_node_that_remembers_one_must_be_compared_with_all() {
+    let part = Record {
+        acknowledged_in: 7,
+        ..record_in(None)
+    };
+    let votes = [vote("n3", Some(holdings("0-1-5", "0-1-5", "0-1-5")))];
+    let elected = |record: &Record, change: fn(&mut Election)| {
+        let mut election = Election {
+            instances: Some(3),
+            ..with_votes(&votes, None)
+        };
+        change(&mut election);
+        next_step(&server(), record, None, &election)
+    };
+    let refused = Promotion::Refuse(Why::EpochForgotten { part: 7 });
+    assert_eq!(elected(&part, |_| {}), refused);
+    let opens = |promotion: Promotion| matches!(promotion, Promotion::Open(_));
+    assert!(opens(elected(&record_in(None), |_| {})), "a new cluster");
+    assert!(opens(elected(&part, |election| election.instances = Some(2))));
+    assert!(opens(elected(&part, |election| election.loss_accepted = true)));
 }

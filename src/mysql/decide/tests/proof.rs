@@ -6,7 +6,7 @@ use crate::mysql::decide::promote::*;
 use crate::mysql::state::{Ballot, Vote};
 
 fn proof_of(election: &Election) -> Result<Proof, Why> {
-    match next_step(&server(), &record(Role::Replica), Some("n1"), election) {
+    match next_step(&server(), &record_in(election.epoch.as_ref()), Some("n1"), election) {
         Promotion::Open(proof) => Ok(proof),
         Promotion::Refuse(why) => Err(why),
         other => panic!("{other:?}"),

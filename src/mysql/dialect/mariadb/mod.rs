@@ -85,13 +85,17 @@ const SUPER: u64 = 1 << 15;
 const READ_ONLY_ADMIN: u64 = 1 << 33;
 /// From this version on, SUPER alone does not write to a read-only server.
 const SUPER_IS_BOUND: Version = Version(10, 11, 0);
+/// What an older version wrote to `mysql.global_priv` is read as it was meant: there, SUPER has READ ONLY ADMIN in it.
+/// Such a row stays until the next GRANT to its account (sql/privilege.h, `User_table_json::adjust_access`).
+const SPLIT_OF_SUPER: &str = "100502";
 
 /// Accounts with one of these privileges, also through roles, except the server's own, the administrator's, and the one that
 /// asks.
 fn holders_of(privileges: u64) -> String {
     format!(
         "WITH RECURSIVE holder (host, user) AS (SELECT Host, User FROM mysql.global_priv \
-         WHERE JSON_VALUE(Priv, '$.access') & {privileges} UNION SELECT mapping.Host, mapping.User \
+         WHERE JSON_VALUE(Priv, '$.access') & {privileges} OR JSON_VALUE(Priv, '$.access') & {SUPER} \
+         AND COALESCE(JSON_VALUE(Priv, '$.version_id'), 0) < {SPLIT_OF_SUPER} UNION SELECT mapping.Host, mapping.User \
          FROM mysql.roles_mapping mapping JOIN holder ON holder.user = mapping.Role AND holder.host = '') \
          SELECT DISTINCT CONCAT(user, '@', host) AS account FROM holder WHERE host <> '' \
          AND user NOT IN ('root', 'mysql', 'mariadb.sys') HAVING account <> CURRENT_USER() ORDER BY account"
@@ -273,6 +277,7 @@ fn change_source(source: &Source<'_>) -> Statement {
         "MASTER_USE_GTID=slave_pos".to_owned(),
         "MASTER_CONNECT_RETRY=1".to_owned(),
         "MASTER_HEARTBEAT_PERIOD=1".to_owned(),
+        "MASTER_DELAY=0".to_owned(),
     ];
     let tls = login.tls.as_ref();
     options.push(format!("MASTER_SSL={}", u8::from(tls.is_some())));

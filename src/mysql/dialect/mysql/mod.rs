@@ -264,7 +264,7 @@ impl Database for MySql {
         if !connected {
             return self.set(&switch_over, switch(on));
         }
-        self.replica("STOP", "IO_THREAD")?;
+        self.stop_receiver()?;
         let switched = self.set(&switch_over, switch(on));
         self.replica("START", "IO_THREAD").and(switched)
     }

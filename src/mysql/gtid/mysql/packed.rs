@@ -99,6 +99,7 @@ fn read(text: &str) -> Option<GtidSet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mysql::gtid::Holdings;
 
     const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
@@ -152,5 +153,11 @@ mod tests {
         let json = serde_json::to_string(&long()).unwrap();
         assert!(json.starts_with("\"packed="));
         assert_eq!(serde_json::from_str::<GtidSet>(&json).unwrap(), long());
+        let holdings = Holdings::MySql(super::super::Holdings {
+            executed: GtidSet::default(),
+            received: long(),
+        });
+        let json = serde_json::to_string(&holdings).unwrap();
+        assert_eq!(serde_json::from_str::<Holdings>(&json).unwrap(), holdings);
     }
 }
