@@ -20,6 +20,7 @@ pub(crate) enum Role {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Record {
+    /// A primary that crashed was not demoted: it still is what it was.
     pub(crate) role: Role,
     /// Which data it is about; empty where nobody noted it.
     pub(crate) data: String,
@@ -29,8 +30,6 @@ pub(crate) struct Record {
     pub(crate) epoch: u64,
     /// The epoch that this node was about to open, noted before the cluster was told; without a meaning once it is open.
     pub(crate) opening: u64,
-    /// Whether the server was demoted in order after that. A crashed primary was not.
-    pub(crate) closed: bool,
     /// What its binary log held when it was promoted then, and when it was primary no more: what it wrote in between, it
     /// wrote as primary.
     pub(crate) began_at: Position,
@@ -152,7 +151,6 @@ impl Default for Record {
             before: None,
             epoch: 0,
             opening: 0,
-            closed: true,
             began_at: Position::default(),
             ended_at: None,
             binlog_base: String::new(),

@@ -64,6 +64,8 @@ pub(crate) struct Link {
     pub(crate) applier_error: Option<ThreadError>,
     /// Unknown while the receiver is not connected.
     pub(crate) lag: Option<Duration>,
+    /// The first setting by which the applier leaves out a part of what it receives.
+    pub(crate) filter: Option<String>,
 }
 
 /// Semi-synchronous replication, both sides.

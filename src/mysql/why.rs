@@ -65,6 +65,11 @@ pub(crate) enum Why {
          mysql.global_priv and GRANT SELECT ON mysql.roles_mapping to it"
     )]
     BypassUnknown,
+    #[error(
+        "this replica leaves out a part of what is committed ({0}), and no election notices what is missing: remove that from \
+         the server's configuration file, and rebuild this node from a backup of the primary if it ever mattered"
+    )]
+    Filtered(String),
 
     // The state of replication.
     #[error("the replica cannot receive: error {}: {}", .0.code, .0.text)]

@@ -1,9 +1,12 @@
 //! Agents and replicas as accounts with exactly the privileges that docs/operations.md lists.
 
+use mysql::prelude::Queryable;
+
 use crate::archived::only_archived;
 use crate::broken::write_unlogged;
 use crate::diverged::write_as_root;
 use crate::lab::{Lab, N1, N2, N3};
+use crate::support::family::family;
 use crate::support::server::Server;
 
 fn administered() -> Lab {
@@ -69,4 +72,20 @@ fn a_disk_that_nobody_may_test_is_a_weakness_that_names_the_grant() {
     write_unlogged(&lab, N1, mends);
     lab.monitor(N1).expect(8);
     level_10.run("validate-all").expect(0);
+}
+
+/// It counts what it leaves out as executed, so nothing else shows that it lacks something.
+#[test]
+fn a_replica_that_leaves_something_out_says_so() {
+    let lab = Lab::serving();
+    for statement in [family().stop_applier, family().leave_out, family().start_applier] {
+        lab.server(N2).root().query_drop(statement).unwrap();
+    }
+    let says = ["replicate_wild_ignore_table=app.scratch%"];
+    lab.await_applier(N2, "Yes");
+    lab.monitor(N2).expect(190).says(&says);
+    let level_10 = lab.call(N2).env("OCF_CHECK_LEVEL", "10");
+    level_10.run("validate-all").expect(190).says(&says);
+    let bounded = lab.call(N2).meta("interval", "1000").param("loss", "bounded");
+    bounded.run("monitor").expect(0);
 }

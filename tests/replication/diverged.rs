@@ -21,7 +21,7 @@ fn with_extra() -> Lab {
     let transition = transition.close();
     let record = std::fs::read_to_string(lab.kept(N1, "record.json")).unwrap();
     assert!(
-        record.contains(r#""closed":true"#),
+        record.contains(r#""role":"replica""#),
         "demoted by a kill, after which the row may be dropped: {record}"
     );
     transition.carry_out_promotion();

@@ -125,3 +125,23 @@ fn clients_that_come_back_at_once_do_not_hold_up_a_demotion() {
     assert!(server.read_only());
     assert_eq!(server.pid(), pid);
 }
+
+/// docs/guarantees.md, what is not promised.
+#[test]
+fn a_prepared_transaction_may_be_committed_after_a_demotion_on_mysql() {
+    let server = Server::started();
+    server.call().run("promote").expect(0);
+    let mut client = server.app();
+    for statement in [
+        "XA START 'x'",
+        "INSERT INTO t (v) VALUES (77)",
+        "XA END 'x'",
+        "XA PREPARE 'x'",
+    ] {
+        client.query_drop(statement).unwrap();
+    }
+    let demoted = server.call().run("demote").expect(0);
+    assert!(demoted.stderr.contains("1 prepared transactions"), "{}", demoted.stderr);
+    let committed = server.app().query_drop("XA COMMIT 'x'").is_ok();
+    assert_eq!(committed, family().commits_prepared_when_closed);
+}

@@ -149,7 +149,8 @@ fn a_server_is_found_although_its_file_system_became_read_only() {
     let server = Server::promoted();
     let read_only = ReadOnly::made(server.datadir());
     assert!(std::fs::write(server.datadir().join("probe"), "").is_err());
-    server.promotable().run("monitor").expect(8);
+    let monitor = server.promotable().run("monitor");
+    assert_eq!(monitor.code, 191, "alone: {monitor:?}");
     server.promotable().run("demote").expect(0);
     server.promotable().run("stop").expect(0);
     assert_eq!(server.pid(), None);

@@ -31,6 +31,7 @@ pub(crate) struct Family {
     pub(crate) stop_receiver: &'static str,
     pub(crate) start_receiver: &'static str,
     pub(crate) stop_applier: &'static str,
+    pub(crate) start_applier: &'static str,
     pub(crate) replica_status: &'static str,
     /// Columns of the replica's status.
     pub(crate) source: &'static str,
@@ -49,6 +50,8 @@ pub(crate) struct Family {
     pub(crate) recovery_commits: bool,
     /// Whether clients that wait for an acknowledgement are told OK when the server is shut down.
     pub(crate) shutdown_confirms: bool,
+    /// Whether a prepared transaction can be committed on a read-only server.
+    pub(crate) commits_prepared_when_closed: bool,
 
     /// Lets an administrator write to a server that is read-only, and forbids it again.
     pub(crate) unbind_root: &'static [&'static str],
@@ -64,6 +67,8 @@ pub(crate) struct Family {
     pub(crate) dump: &'static str,
     /// The locks that a backup takes.
     pub(crate) backup_locks: &'static [&'static str],
+    /// Makes an applier that is stopped leave out a table.
+    pub(crate) leave_out: &'static str,
     /// A statement after which nothing can be proven of a server, and the setting that it changes.
     pub(crate) unprovable: (&'static str, &'static str),
 }
@@ -100,6 +105,7 @@ const MARIADB: Family = Family {
     stop_receiver: "STOP SLAVE IO_THREAD",
     start_receiver: "START SLAVE IO_THREAD",
     stop_applier: "STOP SLAVE SQL_THREAD",
+    start_applier: "START SLAVE SQL_THREAD",
     replica_status: "SHOW SLAVE STATUS",
     source: "Master_Host",
     receiver: "Slave_IO_Running",
@@ -112,6 +118,7 @@ const MARIADB: Family = Family {
     beyond: "SELECT @@gtid_binlog_pos",
     recovery_commits: false,
     shutdown_confirms: false,
+    commits_prepared_when_closed: false,
 
     // Whoever has all privileges writes anyway.
     unbind_root: &[],
@@ -127,6 +134,7 @@ const MARIADB: Family = Family {
     waiting: "Rpl_semi_sync_master_wait_sessions",
     dump: "Binlog Dump",
     backup_locks: &["BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"],
+    leave_out: "SET GLOBAL replicate_wild_ignore_table='app.scratch%'",
     unprovable: ("SET GLOBAL gtid_strict_mode=0", "gtid_strict_mode"),
 };
 
@@ -162,6 +170,7 @@ const MYSQL: Family = Family {
     stop_receiver: "STOP REPLICA IO_THREAD",
     start_receiver: "START REPLICA IO_THREAD",
     stop_applier: "STOP REPLICA SQL_THREAD",
+    start_applier: "START REPLICA SQL_THREAD",
     replica_status: "SHOW REPLICA STATUS",
     source: "Source_Host",
     receiver: "Replica_IO_Running",
@@ -173,6 +182,7 @@ const MYSQL: Family = Family {
     beyond: "SELECT GTID_SUBTRACT(@@gtid_executed, '{}')",
     recovery_commits: true,
     shutdown_confirms: true,
+    commits_prepared_when_closed: true,
 
     unbind_root: &["SET GLOBAL super_read_only=OFF"],
     bind_root: &["SET GLOBAL super_read_only=ON"],
@@ -187,6 +197,7 @@ const MYSQL: Family = Family {
     waiting: "Rpl_semi_sync_source_wait_sessions",
     dump: "Binlog Dump GTID",
     backup_locks: &["LOCK INSTANCE FOR BACKUP"],
+    leave_out: "CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE=('app.scratch%')",
     unprovable: ("SET GLOBAL gtid_mode=ON_PERMISSIVE", "gtid_mode"),
 };
 

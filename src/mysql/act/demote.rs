@@ -110,7 +110,6 @@ pub(super) fn record_closed(resource: &Resource<'_>, server: Server) -> Result<(
             record.ended_at = Some(server.binlog_position);
         }
         record.role = Role::Replica;
-        record.closed = true;
         record.binlog_base = server.binlog_base;
     })
 }

@@ -226,7 +226,6 @@ fn open(resource: &Resource<'_>, database: &mut dyn Database, election: &Electio
             before: record.before.take(),
             role: Role::Primary,
             epoch: number,
-            closed: false,
             boot,
             // A primary acknowledges nothing: if its successor dies before this node follows, nothing depends on it.
             acknowledged_in: number - 1,

@@ -75,7 +75,7 @@ fn before_launch(resource: &Resource<'_>, recovery: Recovery, record: &Record, e
     }
     let boot = resource.node.boot()?;
     resource.remember(|record| {
-        let crashed = record.role == Role::Primary && !record.closed;
+        let crashed = record.role == Role::Primary;
         // What a killed server has written is the kernel's to keep, as long as that runs.
         record.machine_crashed |= crashed && record.boot != boot;
         if crashed && record.unsynced {

@@ -72,7 +72,11 @@ pub(crate) fn weakness(server: &Server, policy: Policy) -> Option<Why> {
         Disk::Untested(how) => Some(Why::DiskUntested(how.clone())),
         Disk::Fine | Disk::Full(_) | Disk::Stuck(_) => None,
     };
-    let weaknesses = unprovable(server).or(semi_sync).or_else(durable);
+    let filtered = || {
+        let filter = server.link.as_ref().and_then(|link| link.filter.clone());
+        filter.filter(|_| strict).map(Why::Filtered)
+    };
+    let weaknesses = unprovable(server).or(semi_sync).or_else(durable).or_else(filtered);
     weaknesses.or_else(bypass).or_else(untested)
 }
 
@@ -163,7 +167,7 @@ pub(crate) fn start(seen: &Seen, record: &Record, epoch: Option<&Epoch>, own_nam
     if matches!(seen, Seen::Running(..)) {
         return Starting::Adopt;
     }
-    let crashed_primary = record.role == Role::Primary && !record.closed;
+    let crashed_primary = record.role == Role::Primary;
     let succeeded = epoch.is_some_and(|epoch| epoch.node != own_name && epoch.succeeds(record.epoch));
     Starting::Launch(if policy.semi_sync && crashed_primary && succeeded {
         Recovery::Truncate

@@ -44,6 +44,7 @@ pub(super) fn link() -> Link {
         receiver_error: None,
         applier_error: None,
         lag: Some(Duration::ZERO),
+        filter: None,
     }
 }
 
@@ -95,7 +96,6 @@ pub(super) fn record(role: Role) -> Record {
     Record {
         role,
         epoch: 3,
-        closed: role == Role::Replica,
         ..Record::default()
     }
 }
@@ -135,10 +135,7 @@ pub(super) fn claim(ackers: &[&str], needed: usize, floor: &str) -> Claim {
 
 #[test]
 fn only_a_crashed_primary_with_a_proven_successor_drops_its_tail() {
-    let crashed = Record {
-        closed: false,
-        ..record(Role::Primary)
-    };
+    let crashed = record(Role::Primary);
     let boot = |record: &Record, epoch: Option<&Epoch>| start(&Seen::Absent, record, epoch, "n2", POLICY);
     let truncate = Starting::Launch(Recovery::Truncate);
     let commit = Starting::Launch(Recovery::Commit);

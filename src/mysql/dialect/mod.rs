@@ -106,6 +106,24 @@ fn relay_log_base(connection: &mut Connection, status: &Row) -> Result<Option<St
     Ok(Some(directory.join(stem).display().to_string()))
 }
 
+/// Columns of the replica's status, called like the settings.
+const FILTERS: [&str; 6] = [
+    "Replicate_Do_DB",
+    "Replicate_Do_Table",
+    "Replicate_Wild_Do_Table",
+    "Replicate_Ignore_DB",
+    "Replicate_Ignore_Table",
+    "Replicate_Wild_Ignore_Table",
+];
+
+/// The first filter of a replica, which leaves out a part and counts it as executed.
+fn filter(status: &Row) -> Option<String> {
+    FILTERS.iter().find_map(|name| {
+        let value = status.get(&[name]).filter(|value| !value.is_empty())?;
+        Some(format!("{}={value}", name.to_ascii_lowercase()))
+    })
+}
+
 /// Whether a statement ended with this error because the account lacks a privilege.
 pub(crate) fn is_denied(code: u16) -> bool {
     // ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR.

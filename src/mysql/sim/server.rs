@@ -376,6 +376,7 @@ impl Fake {
             receiver_error: (link.receiver == Receiver::Refused).then(|| error(1236)).flatten(),
             applier_error: (link.applier == Applier::Failed).then(|| error(1950)).flatten(),
             lag: (running && link.applier == Applier::Running).then_some(lag),
+            filter: None,
         }
     }
 }

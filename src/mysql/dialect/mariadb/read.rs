@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::mysql::dialect::filter;
 use crate::mysql::gtid::mariadb::{GtidList, Holdings};
 use crate::mysql::gtid::{self, Position};
 use crate::mysql::sql::Row;
@@ -141,6 +142,7 @@ fn link(row: &Row) -> Result<Link> {
             .get(&["Seconds_Behind_Master"])
             .and_then(|seconds| seconds.parse().ok())
             .map(Duration::from_secs),
+        filter: filter(row),
     })
 }
 

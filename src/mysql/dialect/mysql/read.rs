@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::words::{NEW_SEMI_SYNC, OLD_SEMI_SYNC, SemiSyncWords};
 use crate::error::{Error, Result};
+use crate::mysql::dialect::filter;
 use crate::mysql::gtid::mysql::{GtidSet, Holdings};
 use crate::mysql::gtid::{self, Position};
 use crate::mysql::sql::Row;
@@ -198,6 +199,7 @@ fn link(row: &Row) -> Result<Link> {
             .get(&["Seconds_Behind_Source", "Seconds_Behind_Master"])
             .and_then(|seconds| seconds.parse().ok())
             .map(Duration::from_secs),
+        filter: filter(row),
     })
 }
 
