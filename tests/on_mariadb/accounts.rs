@@ -84,7 +84,7 @@ fn an_account_that_an_old_version_gave_super_is_named() {
     );
     lab.await_follows(N2, N1);
     let grants: Vec<String> = lab.server(N1).root().query("SHOW GRANTS FOR veteran@'%'").unwrap();
-    assert!(grants[0].contains("READ ONLY ADMIN"), "{grants:?}");
+    assert!(grants[0].contains("READ_ONLY ADMIN"), "{grants:?}");
     lab.monitor(N1)
         .expect(191)
         .says(&["veteran@% may write to a read-only server"]);

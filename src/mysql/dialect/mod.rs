@@ -33,7 +33,7 @@ pub(crate) struct Product {
 
 /// Oldest MariaDB with everything that the agent relies on: `SHOW REPLICA STATUS` privileges of their own, built-in
 /// semi-synchronous replication and `READ ONLY ADMIN` apart from SUPER's other powers.
-const OLDEST_MARIADB: Version = Version(10, 5, 0);
+const OLDEST_MARIADB: Version = Version(10, 5, 9);
 /// Oldest MySQL with `super_read_only`, `offline_mode` and a wait point.
 const OLDEST_MYSQL: Version = Version(5, 7, 8);
 
@@ -55,7 +55,7 @@ impl Product {
         let version = parse(text).filter(|version| *version >= oldest);
         let version = version.ok_or_else(|| Error::NotInstalled {
             what: format!("a supported server (found \"{}\")", text.trim()),
-            hint: "baton works with MariaDB 10.5 and newer and MySQL 5.7.8 and newer".to_owned(),
+            hint: "baton works with MariaDB 10.5.9 and newer and MySQL 5.7.8 and newer".to_owned(),
         })?;
         Ok(Product { family, version })
     }

@@ -350,11 +350,9 @@ impl Fake {
     }
 
     fn observe_link(&self, link: &Link) -> state::Link {
-        let error = |code| {
-            Some(ThreadError {
-                code,
-                text: String::new(),
-            })
+        let error = |code| ThreadError {
+            code,
+            text: String::new(),
         };
         let running = matches!(link.receiver, Receiver::Connected | Receiver::Ending);
         let lag = if self.lags {
@@ -373,8 +371,8 @@ impl Fake {
                 Applier::Running => Thread::Running,
                 Applier::Stopped | Applier::Failed => Thread::Stopped,
             },
-            receiver_error: (link.receiver == Receiver::Refused).then(|| error(1236)).flatten(),
-            applier_error: (link.applier == Applier::Failed).then(|| error(1950)).flatten(),
+            receiver_error: (link.receiver == Receiver::Refused).then(|| error(1236)),
+            applier_error: (link.applier == Applier::Failed).then(|| error(1950)),
             lag: (running && link.applier == Applier::Running).then_some(lag),
             filter: None,
         }
