@@ -117,7 +117,7 @@ const FILES: &str = "
     for name in docker-ca boards-ca; do cp /certificates/ca.pem /etc/baton/$name.pem; done
     cp /certificates/client.pem /etc/baton/docker-cert.pem
     cp /certificates/client.key /etc/baton/docker-key.pem
-    for name in board.password fence.password pdu.password pdu-priv.password api.token; do
+    for name in board.password fence.password pdu.password pdu-priv.password api.token fence.token; do
         echo long-enough >/etc/baton/$name
         chmod 600 /etc/baton/$name
     done";
