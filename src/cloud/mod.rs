@@ -86,8 +86,10 @@ pub(crate) struct Access<'a> {
 const EXCHANGE: Duration = Duration::from_secs(5);
 /// The first and the longest pause between two looks.
 const PACE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
-/// The pause when less than a tenth of the requests are left that the cloud allows: fencing uses the same token.
+/// The pause when less than a tenth of the requests are left that the cloud allows: others may use the same token.
 const SLOW: Duration = Duration::from_secs(5);
+/// Clouds count requests by the hour; more than that is nonsense.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 pub(crate) struct Api {
     dialect: &'static Dialect,
@@ -265,7 +267,9 @@ fn wait(response: &Response, now: Duration) -> Duration {
     let seconds = |name| response.header(name)?.parse().ok().map(Duration::from_secs);
     let reset = || Some(seconds("ratelimit-reset")?.saturating_sub(now));
     let asked_for: Option<Duration> = seconds("retry-after").or_else(reset);
-    asked_for.unwrap_or_default().max(Duration::from_secs(1))
+    asked_for
+        .unwrap_or_default()
+        .clamp(Duration::from_secs(1), LONGEST_WAIT)
 }
 
 fn scarce(response: &Response) -> bool {

@@ -89,6 +89,7 @@ fn too_many_requests_are_repeated_when_the_cloud_says() {
     assert_eq!(wait(&[("ratelimit-reset", "1000030")]), 30);
     assert_eq!(wait(&[("ratelimit-reset", "999999")]), 1);
     assert_eq!(wait(&[("retry-after", "soon")]), 1);
+    assert_eq!(wait(&[("retry-after", "18446744073709551615")]), 3600);
     assert_eq!(wait(&[]), 1);
 }
 

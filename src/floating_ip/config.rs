@@ -101,7 +101,7 @@ impl Config {
             nic,
             prefix: params.text("cidr_netmask").map(|text| prefix(ip, text)).transpose()?,
             broadcast: broadcast(ip, params.text("broadcast").unwrap_or("+"))?,
-            label: params.text("iflabel").map(str::to_owned).or(label_in_nic),
+            label: label_in_nic.or(params.text("iflabel").map(str::to_owned)),
             repeats: repeats(params)?,
             background: params.boolean("arp_bg")?,
             refresh: within(params, "arp_count_refresh", REFRESH)?.unwrap_or(0),

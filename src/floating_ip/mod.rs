@@ -73,8 +73,9 @@ fn run(action: Action, context: &Context) -> Result<Outcome> {
         Action::Stop => stop(context),
         Action::Monitor => monitor(context),
         Action::ValidateAll => validate(context),
-        // Reloadable parameters are read by each action anew: nothing runs that would have to be told.
-        Action::ReloadAgent => Config::from(context.parameters(Strictness::RefuseAll)).map(|_| Outcome::SUCCESS),
+        // Reloadable parameters are read by each action anew: nothing runs that would have to be told. What is wrong with
+        // them, the next monitor says.
+        Action::ReloadAgent => Ok(Outcome::SUCCESS),
         Action::Promote | Action::Demote | Action::Notify | Action::MetaData => Ok(Outcome::because(
             OcfCode::ErrUnimplemented,
             format!("an address has no action {}", action.name()),
@@ -151,17 +152,25 @@ fn monitor(context: &Context) -> Result<Outcome> {
     if copies.is_empty() && !routed::marked(ip)? {
         return Ok(Outcome::plain(OcfCode::NotRunning));
     }
-    // "Configured wrongly" from a monitor would stop the resource on all nodes, without regard to a threshold.
-    match Config::from(params) {
-        Ok(config) => match &config.cloud {
-            Some(settings) => routed::monitor(context, &config, &copies, settings),
-            None => monitor::monitor(context, &config, &copies),
-        },
-        Err(error) => {
-            let text = format!("{ip} is present, but {error}");
-            Ok(Outcome::because(OcfCode::ErrGeneric, text))
-        }
+    let look = |config: &Config| match &config.cloud {
+        Some(settings) => routed::monitor(context, config, &copies, settings),
+        None => monitor::monitor(context, config, &copies),
+    };
+    // A mistyped parameter must not take away an address that serves: "configured wrongly" from a monitor would stop the
+    // resource on all nodes, and a failure would lead to a start that says so.
+    let wrong = match Config::from(params) {
+        Ok(config) => return look(&config),
+        Err(error) => error,
+    };
+    let outcome = match Config::from(context.parameters(Strictness::WithoutReloadable)) {
+        Ok(config) => look(&config)?,
+        Err(_) => Outcome::SUCCESS,
+    };
+    if outcome.code != OcfCode::Success || context.probe {
+        return Ok(outcome);
     }
+    let text = format!("{ip} is here, but {wrong}; until that is corrected, defaults count");
+    Ok(Outcome::because(OcfCode::Degraded, text))
 }
 
 /// Level 0 looks at the parameters only; level 10 also asks whether this node could start the address.

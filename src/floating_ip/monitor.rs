@@ -50,7 +50,8 @@ fn announced(context: &Context, config: &Config, netlink: &mut Netlink, link: Op
         .and_then(|()| rival(context, config, netlink, link))
         .and_then(|rival| match rival {
             Some(text) => Ok(Some(text)),
-            None => Ok(tail::trouble(config.ip)?.map(|text| format!("{text}; the next start announces it again"))),
+            None => Ok(tail::trouble(config.ip, config.refresh > 0)?
+                .map(|text| format!("{text}; the next start announces it again"))),
         })
         .unwrap_or_else(|error| Some(error.to_string()));
     match trouble {

@@ -72,8 +72,21 @@ pub(super) fn reset_at_anchor(context: &Context, config: &Config, cloud: &dyn Cl
 
 /// Whether the machine's part is here, which only a start makes and a stop takes away.
 pub(super) fn monitor(context: &Context, config: &Config, copies: &[Address], settings: &Settings) -> Result<Outcome> {
-    let Some(cloud) = provider::open(config)? else {
-        return Ok(Outcome::plain(OcfCode::NotRunning));
+    let unknown = |error: Error| {
+        let text = format!(
+            "{} was routed here at its start, but nobody can say now: {error}",
+            config.ip
+        );
+        Outcome::because(OcfCode::Degraded, text)
+    };
+    let cloud = match provider::open(config) {
+        Ok(Some(cloud)) => cloud,
+        Ok(None) => return Ok(Outcome::plain(OcfCode::NotRunning)),
+        Err(error) if context.probe => {
+            log::warning(&error.to_string());
+            return Ok(Outcome::SUCCESS);
+        }
+        Err(error) => return Ok(unknown(error)),
     };
     let local = match cloud.guest() {
         Guest::Nowhere if marked(config.ip)? => Outcome::SUCCESS,
@@ -86,13 +99,6 @@ pub(super) fn monitor(context: &Context, config: &Config, copies: &[Address], se
     let cloud = cloud.as_ref();
     let name = cloud.dialect().name;
     let elsewhere = || Outcome::because(OcfCode::NotRunning, format!("{name} does not route {} here", config.ip));
-    let unknown = |error: Error| {
-        let text = format!(
-            "{} was routed here at its start, but nobody can say now: {error}",
-            config.ip
-        );
-        Outcome::because(OcfCode::Degraded, text)
-    };
     match cloud.witness(context.deadline).map_err(Error::from) {
         Ok(Some(false)) => return Ok(elsewhere()),
         Ok(Some(true) | None) => {}

@@ -191,8 +191,9 @@ impl Bringing<'_> {
                 Err(error) => trouble = format!("the announcement is not repeated: {error}"),
             }
         } else {
-            let began = self.context.deadline.within(self.context.deadline.remaining());
-            for at in repeats {
+            let time = self.context.deadline.remaining();
+            let began = self.context.deadline.within(time);
+            for at in repeats.iter().take_while(|at| **at < time) {
                 began.pause(at.saturating_sub(began.age()));
                 let again = announcer.announce(self.context.deadline);
                 trouble = again.err().map_or(String::new(), |error| error.to_string());

@@ -121,9 +121,10 @@ pub(crate) fn cancel(ip: IpAddr, deadline: Deadline) -> Result<()> {
     })
 }
 
-/// What went wrong with the announcements of this address since its last start. Another host that claimed it is
-/// forgotten some time after its last word: nobody would say that it is gone.
-pub(crate) fn trouble(ip: IpAddr) -> Result<Option<String>> {
+/// What went wrong with the announcements of this address since its last start; only another host's claim, if everybody
+/// was told since. Another host that claimed it is forgotten some time after its last word: nobody would say that it is
+/// gone.
+pub(crate) fn trouble(ip: IpAddr, told_since: bool) -> Result<Option<String>> {
     let path = path(ip)?;
     let Some(mut file) = open_existing(&path, false)? else {
         return Ok(None);
@@ -137,7 +138,7 @@ pub(crate) fn trouble(ip: IpAddr) -> Result<Option<String>> {
         .lines()
         .nth(1)
         .filter(|line| !line.is_empty())
-        .filter(|line| !old || !line.starts_with(CONFLICT))
+        .filter(|line| if line.starts_with(CONFLICT) { !old } else { !told_since })
         .map(str::to_owned))
 }
 
@@ -330,6 +331,6 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(1));
         let ip = "192.0.2.77".parse().unwrap();
         cancel(ip, deadline).unwrap();
-        assert_eq!(trouble(ip).unwrap(), None);
+        assert_eq!(trouble(ip, false).unwrap(), None);
     }
 }

@@ -156,10 +156,11 @@ pub(crate) fn serve(agent: &Agent, arguments: &[String]) -> ExitCode {
     ExitCode::from(outcome.code.number())
 }
 
-/// Stop must do its work whatever the environment says: a stop that fails gets the node fenced.
+/// Stop must do its work whatever the environment says: a stop that fails gets the node fenced. A monitor must not call a
+/// running resource wrongly configured: it would be stopped on all nodes.
 fn context(action: Action, env: Env, params: &'static [Param]) -> Result<Context> {
     match Context::new(env.clone(), params) {
-        Err(error) if action == Action::Stop => {
+        Err(error) if matches!(action, Action::Stop | Action::Monitor) => {
             log::warning(&format!("{error}; using the default"));
             Context::new(env.without_numbers(), params)
         }
@@ -174,8 +175,8 @@ fn watch(action: Action, last_moment: Deadline) {
     std::thread::spawn(move || {
         last_moment.pause(last_moment.remaining());
         let why = format!("{name} is held up beyond its deadline and gives up; the log says in which phase");
+        // Pacemaker logs it; the log itself may be what holds us up.
         exit_reason(&why);
-        log::error(&why);
         std::process::exit(OcfCode::ErrGeneric.number().into());
     });
 }

@@ -94,6 +94,8 @@ pub(crate) enum Strictness {
     RefuseAll,
     /// A reloadable parameter falls back to its default: it was changed while the resource runs.
     DefaultForReloadable,
+    /// Reloadable parameters count as not given: one of them is wrong, and may be in a way that no type shows.
+    WithoutReloadable,
 }
 
 /// The parameters of one resource, read through the agent's table.
@@ -159,9 +161,10 @@ impl<'a> Params<'a> {
             .or_else(|| param.alias.and_then(|alias| self.env.parameter(alias)))
             .map(str::trim)
             .filter(|value| !value.is_empty())
-            .filter(|value| {
-                let lenient = param.reloadable && self.strictness == Strictness::DefaultForReloadable;
-                !lenient || param.check(value).is_ok()
+            .filter(|value| match self.strictness {
+                Strictness::RefuseAll => true,
+                Strictness::DefaultForReloadable => !param.reloadable || param.check(value).is_ok(),
+                Strictness::WithoutReloadable => !param.reloadable,
             })
     }
 }

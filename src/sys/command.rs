@@ -19,6 +19,10 @@ use crate::sys::deadline::Deadline;
 /// Where programs look for others. They get no other variable of ours: parameters, a password among them, are variables.
 pub(crate) const SAFE_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What a killed program may need to be gone.
+const REAP: Duration = Duration::from_millis(100);
+const REAP_STEP: Duration = Duration::from_millis(5);
+
 pub(crate) struct Command {
     program: String,
     /// What the program is called, if not by its path.
@@ -81,7 +85,12 @@ impl Command {
         if result.is_err() {
             let group = Pid::from_raw(child.id().cast_signed());
             let _ = killpg(group, Signal::SIGKILL);
-            let _ = child.wait();
+            // One that waits for a disk which does not answer does not end: nobody waits for it.
+            let _ = Deadline::after(REAP).poll("the end of a killed program", REAP_STEP, || {
+                child
+                    .try_wait()
+                    .map_err(|error| Error::os("waiting for a program", error))
+            });
         }
         result
     }

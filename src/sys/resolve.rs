@@ -49,7 +49,8 @@ pub(crate) fn addresses(host: &str, port: u16, deadline: Deadline) -> Result<Vec
     if let Ok(ip) = host.parse() {
         return Ok(with_port(vec![ip]));
     }
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    // A comment in an old encoding must not hide all the rest.
+    let read = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
     let listed = in_hosts(&read(HOSTS), host);
     if !listed.is_empty() {
         return Ok(with_port(listed));

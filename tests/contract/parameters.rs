@@ -99,6 +99,12 @@ fn stop_works_when_the_environment_is_garbage() {
     let idle = Idle::new();
     idle.call().meta("timeout", "soon").run("stop").expect(0);
     idle.call().env("OCF_CHECK_LEVEL", "high").run("stop").expect(0);
+    let monitor = idle.call().env("OCF_CHECK_LEVEL", "high").run("monitor").expect(7);
+    assert!(
+        monitor.stderr.contains("OCF_CHECK_LEVEL=\"high\""),
+        "{}",
+        monitor.stderr
+    );
     idle.call()
         .meta("timeout", "-5")
         .meta("interval", "often")
@@ -108,9 +114,8 @@ fn stop_works_when_the_environment_is_garbage() {
 
 #[test]
 fn a_timeout_that_is_no_number_is_an_error_of_other_actions() {
-    let ended = Idle::new().call().meta("timeout", "soon").run("monitor");
-    assert_ne!(ended.code, 7, "{ended:?}");
-    ended.says(&["CRM_meta_timeout=\"soon\""]);
+    let ended = Idle::new().call().meta("timeout", "soon").run("start");
+    ended.expect(6).says(&["CRM_meta_timeout=\"soon\""]);
 }
 
 #[test]

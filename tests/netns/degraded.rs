@@ -35,9 +35,37 @@ fn an_announcement_that_did_not_leave_is_reported_until_one_does() {
     lan.a.agent("start", &slowly).ends_with(0);
     lan.a.shell("tc qdisc add dev eth0 root pfifo limit 0");
     monitor_until(&lan, 190, "the last announcement failed");
+    // Who is told anew by each monitor is told, whatever went wrong before.
+    let refreshing = [IP, ("arp_count_refresh", "1"), RECURRING];
+    lan.a.agent("monitor", &refreshing).ends_with(190);
     lan.a.shell("tc qdisc del dev eth0 root");
+    lan.a.agent("monitor", &refreshing).ends_with(0);
     monitor_until(&lan, 0, "");
     lan.a.agent("stop", &[IP]).ends_with(0);
+}
+
+/// A mistake in a parameter that may be changed while the address serves must not take it away, here and on all nodes.
+#[test]
+fn a_mistyped_parameter_leaves_the_address_where_it_is() {
+    let lan = Lan::new();
+    lan.a.agent("start", &[IP, ONCE]).ends_with(0);
+    for mistyped in [
+        ("arp_count", "0"),
+        ("announce_to", "gatway"),
+        ("arp_bg", "perhaps"),
+        ("nic", "a/b"),
+    ] {
+        let parameters = [IP, mistyped];
+        lan.a.agent("reload-agent", &parameters).ends_with(0);
+        lan.a.agent("monitor", &parameters).ends_with(0);
+        let recurring = [IP, mistyped, RECURRING];
+        lan.a.agent("monitor", &recurring).ends_with(190).because(mistyped.0);
+    }
+    lan.a.agent("start", &[IP, ("arp_count", "0")]).ends_with(6);
+    // What else is wrong is told first.
+    lan.a.ip("link set eth0 down");
+    let down = [IP, ("arp_count", "0"), RECURRING];
+    lan.a.agent("monitor", &down).ends_with(7);
 }
 
 #[test]

@@ -109,6 +109,8 @@ impl Power for Libvirt {
         let meaning = meaning(said.trim())
             .ok_or_else(|| unclear(format!("\"{}\", which does not prove that it is off", said.trim())))?;
         if meaning == Meaning::On {
+            // It was started since, from what was kept.
+            self.kept.borrow_mut().remove(plug);
             return Ok(State::On);
         }
         let info = self.about("dominfo", plug, deadline)?;

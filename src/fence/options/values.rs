@@ -24,7 +24,8 @@ impl std::fmt::Debug for Values {
 impl Values {
     /// Takes a value, the last one counts. False when there is no option of this name.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> bool {
-        let known = name == NODE_NAME
+        // Pacemaker passes the number beside the name where somebody asked by number.
+        let known = [NODE_NAME, "nodeid"].contains(&name)
             || OPTIONS
                 .iter()
                 .any(|option| option.name == name || option.replaces == Some(name));

@@ -1,7 +1,8 @@
 //! Machines of a cloud, switched through its API. What differs between clouds is a [`Words`] table.
 //!
-//! A plug is a machine's number, or its name; one of digits is always a number. What a fencing needs is looked up by monitor and kept: the numbers of
-//! names, the addresses of the API, our own number. So it takes no list and no name server when the network is troubled.
+//! A plug is a machine's number, or its name; one of digits is always a number. What a fencing needs is looked up by monitor
+//! and kept: the numbers of names, the addresses of the API. So a fencing from a node where a monitor has run takes no list
+//! and no name server when the network is troubled.
 
 mod access;
 mod machine;
@@ -33,6 +34,8 @@ const PACE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_s
 const MOST_PAGES: u32 = 100;
 /// The metadata service is a matter of milliseconds, or not there.
 const METADATA_LIMIT: Duration = Duration::from_secs(1);
+/// The same while a fencing waits for it.
+const OWN_ID_LIMIT: Duration = Duration::from_millis(300);
 
 pub(crate) struct Cloud {
     words: &'static Words,
@@ -195,17 +198,19 @@ impl Cloud {
 
     /// Whether this node itself is being switched off: then the other side has won, and must not be shot back.
     fn check_that_we_are_not_fenced(&self, deadline: Deadline) -> Result<()> {
-        let Some(me) = self.memory.borrow().me.filter(|_| !self.asked.get()) else {
-            return Ok(());
-        };
         // While the cloud wants to be left alone, the order is not given either.
-        if self.pause.get().is_some_and(|pause| !pause.expired()) {
+        if self.asked.get() || self.pause.get().is_some_and(|pause| !pause.expired()) {
             return Ok(());
         }
         self.asked.set(true);
-        let target = format!("/{}/{me}/actions{}", self.words.machines, self.words.running_query);
         // The order needs the rest of the time, and must not be held up by what this question is answered.
         let within = deadline.within(deadline.remaining() / 3);
+        // What is remembered may have come with a copy of another machine, or is not there: monitors run on one node.
+        let me = self.own_id(within.within(OWN_ID_LIMIT)).or(self.memory.borrow().me);
+        let Some(me) = me else {
+            return Ok(());
+        };
+        let target = format!("/{}/{me}/actions{}", self.words.machines, self.words.running_query);
         let actions = match self.api.get::<Actions>(&target, within).map_err(Error::from) {
             Ok(Actions { actions }) => actions,
             // What cannot be asked must not save the other one.
