@@ -17,7 +17,8 @@ use crate::sql::{self, Account};
 pub(crate) fn whole(lab: &Lab) -> Result<Node> {
     let primary = servers(lab)?;
     let view = View::of(lab)?;
-    if let Some(failure) = view.failures.first() {
+    let over = |failure: &&Failure| failure.degraded && lab.remembers_degradations();
+    if let Some(failure) = view.failures.iter().find(|failure| !over(failure)) {
         return Err(format!("Pacemaker remembers a failure: {failure}"));
     }
     for node in Node::ALL {
@@ -132,6 +133,8 @@ pub(crate) struct Failure {
     pub(crate) node: Option<Node>,
     pub(crate) operation: String,
     pub(crate) reason: String,
+    /// It serves nevertheless.
+    pub(crate) degraded: bool,
 }
 
 impl fmt::Display for Failure {
@@ -172,6 +175,7 @@ impl View {
                     node: Node::named(&text("node")),
                     operation: text("op_key"),
                     reason: text("exitreason"),
+                    degraded: ["190", "191"].contains(&text("exitcode").as_str()),
                 }),
                 _ => {}
             }

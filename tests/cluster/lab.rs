@@ -89,6 +89,8 @@ pub(crate) struct Lab {
     root: PathBuf,
     name: String,
     family: Family,
+    /// Whether its Pacemaker goes on showing a degraded result that is over: docs/operations.md.
+    remembers_degradations: bool,
     /// The first three numbers of every address.
     network: String,
 }
@@ -101,16 +103,22 @@ impl Lab {
     /// The lab that `LAB_NAME`, `LAB_SUBNET` and `LAB_FLAVOUR` mean, as they do for `vagrant/lab`.
     pub(crate) fn from_environment() -> Lab {
         let subnet = variable("LAB_SUBNET").unwrap_or_else(|| "10.86.0.0/24".to_owned());
+        let flavour = variable("LAB_FLAVOUR").unwrap_or_default();
         Lab {
             root: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
             name: variable("LAB_NAME").unwrap_or_else(|| "baton".to_owned()),
-            family: Family::of_flavour(&variable("LAB_FLAVOUR").unwrap_or_default()),
+            family: Family::of_flavour(&flavour),
+            remembers_degradations: flavour == "bookworm",
             network: subnet.trim_end_matches(".0/24").to_owned(),
         }
     }
 
     pub(crate) fn family(&self) -> Family {
         self.family
+    }
+
+    pub(crate) fn remembers_degradations(&self) -> bool {
+        self.remembers_degradations
     }
 
     pub(crate) fn address(&self, node: Node) -> String {

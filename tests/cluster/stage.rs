@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::acts::Act;
-use crate::health;
+use crate::health::{self, View};
 use crate::lab::{Lab, Node, Result};
 use crate::play::Play;
 use crate::report::Report;
@@ -53,8 +53,25 @@ impl<'a> Stage<'a> {
         let primary = self
             .screen
             .wait("waiting for a healthy cluster", WHOLE, || health::whole(self.lab))?;
+        self.forget_degradations()?;
         self.monitored()?;
         Ok(primary)
+    }
+
+    /// Does what docs/operations.md tells an operator to do where Pacemaker shows what is over.
+    fn forget_degradations(&self) -> Result<()> {
+        if !self.lab.remembers_degradations() || View::of(self.lab)?.failures.is_empty() {
+            return Ok(());
+        }
+        self.lab
+            .exec_anywhere(&["crm_resource", "--cleanup", "--resource", "db"])?;
+        self.screen.wait("waiting until nothing is remembered", WHOLE, || {
+            health::whole(self.lab)?;
+            match View::of(self.lab)?.failures.first() {
+                Some(failure) => Err(format!("Pacemaker remembers a failure: {failure}")),
+                None => Ok(()),
+            }
+        })
     }
 
     /// Does what docs/operations.md tells an operator to do where Pacemaker has stopped to monitor an instance.
