@@ -100,7 +100,11 @@ fn a_label_in_nic_is_understood_and_a_path_is_not() {
         (Some("eth0"), Some("eth0:1"))
     );
     let both = config(&[("ip", "10.0.0.1"), ("nic", "eth0:1"), ("iflabel", "vip")]).unwrap();
-    assert_eq!(both.label("eth0").unwrap().as_deref(), Some("eth0:vip"));
+    assert_eq!(
+        both.label("eth0").unwrap().as_deref(),
+        Some("eth0:1"),
+        "as IPaddr2 has it"
+    );
     assert!(with("nic", ":1").is_err());
     assert!(with("nic", "../eth0").is_err());
     assert!(with("nic", "enx0123456789ab-a-long-alternative-name").is_ok());
