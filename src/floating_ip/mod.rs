@@ -162,14 +162,14 @@ fn monitor(context: &Context) -> Result<Outcome> {
         Ok(config) => return look(&config),
         Err(error) => error,
     };
-    let outcome = match Config::from(context.parameters(Strictness::WithoutReloadable)) {
-        Ok(config) => look(&config)?,
-        Err(_) => Outcome::SUCCESS,
+    let (outcome, meanwhile) = match Config::from(context.parameters(Strictness::WithoutReloadable)) {
+        Ok(config) => (look(&config)?, "defaults count"),
+        Err(_) => (Outcome::SUCCESS, "nothing else is looked at"),
     };
     if outcome.code != OcfCode::Success || context.probe {
         return Ok(outcome);
     }
-    let text = format!("{ip} is here, but {wrong}; until that is corrected, defaults count");
+    let text = format!("{ip} is here, but {wrong}; until that is corrected, {meanwhile}");
     Ok(Outcome::because(OcfCode::Degraded, text))
 }
 
