@@ -23,6 +23,8 @@ mod cost;
 mod faults;
 #[path = "server/fencing.rs"]
 mod fencing;
+#[path = "server/mount.rs"]
+mod mount;
 #[path = "server/ocft.rs"]
 mod ocft;
 #[path = "server/roles.rs"]

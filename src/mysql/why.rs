@@ -47,7 +47,8 @@ pub(crate) enum Why {
     Unprovable(String),
     #[error(
         "semi-synchronous replication is not installed, so nothing that is acknowledged is known to be on another node: \
-         INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so', and rpl_semi_sync_replica likewise"
+         INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so', and rpl_semi_sync_replica likewise (before MySQL \
+         8.0.26: rpl_semi_sync_master, 'semisync_master.so', rpl_semi_sync_slave)"
     )]
     NoSemiSync,
     #[error(

@@ -375,6 +375,22 @@ fn a_token_that_others_can_read_is_not_used() {
     assert_eq!(droplet.fake.world().asked(" /v1"), 0);
 }
 
+/// It may be changed while the address serves, and a mistake must not take that away.
+#[test]
+fn a_mistyped_parameter_leaves_the_address_where_it_is() {
+    each(|droplet| {
+        droplet.run("start", &[]).ends_with(0);
+        for (mistyped, why) in [
+            (("metadata_url", "169.254.169.254"), "metadata_url"),
+            (("token_file", "api.token"), "token_file"),
+        ] {
+            droplet.run("monitor", &[mistyped]).ends_with(0);
+            let run = droplet.run("monitor", &[mistyped, RECURRING]);
+            run.ends_with(190).because(why);
+        }
+    });
+}
+
 #[test]
 fn stop_needs_no_cloud() {
     each(|droplet| {

@@ -68,7 +68,7 @@ fn accounts_that_may_write_to_a_read_only_server_are_named() {
 /// The server grants it to them as it reads the row, and shows it in SHOW GRANTS only.
 #[test]
 fn an_account_that_an_old_version_gave_super_is_named() {
-    const SUPER_AND_LOGIN: u64 = 1 << 15;
+    const SUPER: u64 = 1 << 15;
     let lab = administered();
     run(
         &lab,
@@ -76,7 +76,7 @@ fn an_account_that_an_old_version_gave_super_is_named() {
             "CREATE USER veteran@'%' IDENTIFIED BY 'veteran'",
             "GRANT INSERT, SELECT ON app.* TO veteran@'%'",
             &format!(
-                "UPDATE mysql.global_priv SET Priv = JSON_SET(JSON_REMOVE(Priv, '$.version_id'), '$.access', {SUPER_AND_LOGIN}) \
+                "UPDATE mysql.global_priv SET Priv = JSON_SET(JSON_REMOVE(Priv, '$.version_id'), '$.access', {SUPER}) \
                  WHERE User = 'veteran'"
             ),
             "FLUSH PRIVILEGES",

@@ -2,7 +2,6 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use mysql::prelude::Queryable;
 use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
+use crate::mount::Mount;
 use crate::support::family::family;
 use crate::support::server::{SOON, Server, shell, state};
 use crate::support::{eventually, write};
@@ -125,29 +125,14 @@ fn stop_needs_no_configuration_file_and_no_valid_parameter_but_datadir() {
     assert_eq!(server.pid(), None);
 }
 
-/// As the kernel makes a file system after an error of its disk.
-struct ReadOnly(PathBuf);
-
-impl ReadOnly {
-    fn made(directory: PathBuf) -> ReadOnly {
-        let shown = directory.to_str().unwrap();
-        shell("mount", &["--bind", shown, shown]);
-        shell("mount", &["-o", "remount,bind,ro", shown]);
-        ReadOnly(directory)
-    }
-}
-
-impl Drop for ReadOnly {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
 /// Who failed to see it could not stop it either, and its node would be fenced.
 #[test]
 fn a_server_is_found_although_its_file_system_became_read_only() {
     let server = Server::promoted();
-    let read_only = ReadOnly::made(server.datadir());
+    // As the kernel makes a file system after an error of its disk.
+    let datadir = server.datadir();
+    let read_only = Mount::at(datadir.clone(), &["--bind", datadir.to_str().unwrap()]);
+    read_only.change(&["-o", "remount,bind,ro"]);
     assert!(std::fs::write(server.datadir().join("probe"), "").is_err());
     let monitor = server.promotable().run("monitor");
     assert_eq!(monitor.code, 191, "alone: {monitor:?}");

@@ -6,53 +6,39 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 
+use crate::mount::Mount;
 use crate::support::family::family;
 use crate::support::server::{SOON, Server, copy, shell};
 use crate::support::{eventually, program};
 
-/// A file system of a few megabytes at the place of a directory, until the end of the test.
-struct Small(PathBuf);
-
-impl Small {
-    /// Moves the directory's content to a file system that has no room left.
-    fn at(directory: PathBuf) -> Small {
-        let aside = directory.with_extension("aside");
-        let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
-        shell("mv", &[&path(&directory), &path(&aside)]);
-        std::fs::create_dir(&directory).unwrap();
-        shell("mount", &["-t", "tmpfs", "-o", "size=100%", "none", &path(&directory)]);
-        let small = Small(directory);
-        shell(
-            "sh",
-            &[
-                "-c",
-                &format!(
-                    "cp -a {0}/. {1}/ && chown mysql:mysql {1} && chmod 700 {1}",
-                    path(&aside),
-                    path(&small.0)
-                ),
-            ],
-        );
-        let used = nix::sys::statvfs::statvfs(&small.0).unwrap();
-        let used = (used.blocks() - used.blocks_free()) * used.fragment_size();
-        shell(
-            "mount",
-            &["-o", &format!("remount,size={}", used + 65536), &path(&small.0)],
-        );
-        small
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
+/// Moves a directory's content to a file system that has no room left.
+fn full(directory: PathBuf) -> Mount {
+    let aside = directory.with_extension("aside");
+    let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
+    shell("mv", &[&path(&directory), &path(&aside)]);
+    std::fs::create_dir(&directory).unwrap();
+    let small = Mount::at(directory.clone(), &["-t", "tmpfs", "-o", "size=100%", "none"]);
+    shell(
+        "sh",
+        &[
+            "-c",
+            &format!(
+                "cp -a {0}/. {1}/ && chown mysql:mysql {1} && chmod 700 {1}",
+                path(&aside),
+                path(&directory)
+            ),
+        ],
+    );
+    let used = nix::sys::statvfs::statvfs(&directory).unwrap();
+    let used = (used.blocks() - used.blocks_free()) * used.fragment_size();
+    small.change(&["-o", &format!("remount,size={}", used + 65536)]);
+    small
 }
 
 #[test]
 fn a_full_data_directory_ends_the_start_with_the_words_of_the_server() {
     let server = Server::new();
-    let small = Small::at(server.datadir());
+    let small = full(server.datadir());
     let ended = server
         .call()
         .meta("timeout", "30000")
