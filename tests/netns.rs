@@ -22,6 +22,8 @@ mod clouds;
 mod cost;
 #[path = "netns/degraded.rs"]
 mod degraded;
+#[path = "netns/droplet.rs"]
+mod droplet;
 #[path = "netns/ipv6.rs"]
 mod ipv6;
 #[path = "netns/lab.rs"]

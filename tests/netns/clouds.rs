@@ -1,105 +1,14 @@
 //! Addresses that a cloud routes, against fakes of both clouds that listen in the node's namespace: assignment, everything
 //! that goes wrong on the way, and what a monitor may ask.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use crate::RECURRING;
-use crate::lab::{Net, Run, until};
-use crate::support;
-use crate::support::cloud_api::{self, Address, Effect, Fake, Wrong, digitalocean, hetzner};
+use crate::droplet::{Droplet, each, every};
+use crate::lab::until;
+use crate::support::cloud_api::{self, Effect, Wrong, digitalocean};
 
 const DEEP: (&str, &str) = ("OCF_CHECK_LEVEL", "10");
-
-/// A machine of a cloud, number 101, with one address that belongs to another machine.
-struct Droplet {
-    net: Net,
-    fake: Fake,
-    directory: TempDir,
-    ip: &'static str,
-    parameters: Vec<(&'static str, String)>,
-}
-
-impl Droplet {
-    fn new(provider: &'static str, ip: &'static str) -> Droplet {
-        Droplet::over(provider, ip, false)
-    }
-
-    fn over(provider: &'static str, ip: &'static str, tls: bool) -> Droplet {
-        let net = Net::new();
-        net.ip("link add eth0 type veth peer name outside");
-        net.ip("link set outside up");
-        net.ip("addr add 192.0.2.1/24 dev eth0");
-        net.ip("link set eth0 up");
-        net.ip("route add default via 192.0.2.254");
-        net.ip("-6 route add default dev eth0");
-        let fake = Fake::new();
-        let owner = Address {
-            id: 42,
-            owner: Some(102),
-        };
-        fake.world().addresses.insert(ip.to_owned(), owner);
-        let listen = || net.inside(|| TcpListener::bind("127.0.0.1:0").unwrap());
-        let (speak, metadata, version): (cloud_api::Speak, cloud_api::Speak, _) = match provider {
-            "digitalocean" => (digitalocean::speak, digitalocean::metadata_of_101, "v2"),
-            _ => (hetzner::speak, hetzner::metadata_of_101, "v1"),
-        };
-        let api = if tls {
-            fake.serve_tls(listen(), speak)
-        } else {
-            fake.serve(listen(), speak)
-        };
-        let metadata = fake.serve(listen(), metadata);
-        let directory = support::scratch();
-        let token = cloud_api::token_file(directory.path());
-        let parameters = vec![
-            ("ip", ip.to_owned()),
-            ("provider", provider.to_owned()),
-            ("token_file", token.display().to_string()),
-            ("api_url", format!("{api}/{version}")),
-            ("metadata_url", metadata),
-        ];
-        Droplet {
-            net,
-            fake,
-            directory,
-            ip,
-            parameters,
-        }
-    }
-
-    fn run(&self, action: &str, more: &[(&str, &str)]) -> Run {
-        let own = self.parameters.iter().map(|(name, value)| (*name, value.as_str()));
-        let all: Vec<(&str, &str)> = own.chain(more.iter().copied()).collect();
-        self.net.agent(action, &all)
-    }
-
-    fn owner(&self) -> Option<u64> {
-        self.fake.world().addresses[self.ip].owner
-    }
-}
-
-/// The same story for all of them, at the same time: most of it is waiting.
-fn each(story: impl Fn(&Droplet) + Sync) {
-    let droplets = every();
-    std::thread::scope(|scope| {
-        for droplet in &droplets {
-            scope.spawn(|| story(droplet));
-        }
-    });
-}
-
-/// Both clouds, and both families of the one.
-fn every() -> [Droplet; 4] {
-    [
-        Droplet::new("digitalocean", "203.0.113.7"),
-        Droplet::new("digitalocean", "2001:db8:7::7"),
-        Droplet::new("hetzner", "203.0.113.7"),
-        Droplet::new("hetzner", "2001:db8:7::"),
-    ]
-}
 
 #[test]
 fn an_address_is_ordered_here_and_watched_and_not_given_back() {
